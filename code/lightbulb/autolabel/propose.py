@@ -1,0 +1,43 @@
+"""Which unlabelled items the model is sure enough of to propose a label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightbulb.records import Bools, Float32s, Ints
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """item_ids: int64 (n,). labels: class indices int64 (n,). scores: their calibrated probabilities (n,)."""
+
+    item_ids: Ints
+    labels: Ints
+    scores: Float32s
+
+    def of_class(self, label: int) -> Proposals:
+        mine = self.labels == label
+        return Proposals(self.item_ids[mine], self.labels[mine], self.scores[mine])
+
+    def counts(self, n_classes: int) -> list[int]:
+        return [int(count) for count in np.bincount(self.labels, minlength=n_classes)]
+
+
+def propose(item_ids: Ints, probs: Float32s, thresholds: Float32s, allowed: Bools) -> Proposals:
+    """Items at or over their most probable class's threshold.
+
+    probs: calibrated, float32 (n, n_classes). thresholds: float32 (n_classes,).
+    allowed: bool (n,), False for items that are labelled already or were rejected by a person.
+    """
+    labels = probs.argmax(axis=1).astype(np.int64)
+    scores = probs[np.arange(len(probs)), labels]
+    sure = allowed & (scores >= thresholds[labels])
+    return Proposals(item_ids[sure], labels[sure], scores[sure])
+
+
+def draw_batch(proposals: Proposals, size: int, rng: np.random.Generator) -> Proposals:
+    """A uniform random sample without replacement, so that what a person finds in it holds for the rest."""
+    chosen = rng.permutation(len(proposals.item_ids))[:size]
+    return Proposals(proposals.item_ids[chosen], proposals.labels[chosen], proposals.scores[chosen])

@@ -1,0 +1,43 @@
+"""Embeddings made comparable before a decoder sees them.
+
+Signed square root, then unit length ("power normalisation", Perronnin et al. 2010, "Improving the
+Fisher Kernel for Large-Scale Image Classification"), then centred on the pool: the mean needs no
+labels, and without it a decoder with ten of them spends most of what they say on finding it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightbulb.records import Float32s
+
+RADIUS = 10.0  # typical length of a normalised embedding
+
+
+@dataclass(frozen=True)
+class PoolStatistics:
+    """mean: float32 (dim,) of the unit-length embeddings. scale: brings their typical length to RADIUS."""
+
+    mean: Float32s
+    scale: float
+
+    @classmethod
+    def of(cls, embeddings: Float32s) -> PoolStatistics:
+        """From a sample of the pool, float32 (n, dim), n ≥ 1."""
+        unit = _power_normalise(embeddings)
+        mean = unit.mean(axis=0)
+        typical = float(np.sqrt(np.square(unit - mean).sum(axis=1).mean()))
+        return cls(mean.astype(np.float32), RADIUS / max(typical, 1e-6))
+
+
+def normalise(embeddings: Float32s, pool: PoolStatistics) -> Float32s:
+    """float32 (n, dim) → float32 (n, dim)."""
+    return ((_power_normalise(embeddings) - pool.mean) * np.float32(pool.scale)).astype(np.float32)
+
+
+def _power_normalise(embeddings: Float32s) -> Float32s:
+    rooted = np.sign(embeddings) * np.sqrt(np.abs(embeddings))
+    lengths = np.linalg.norm(rooted, axis=1, keepdims=True)
+    return (rooted / np.maximum(lengths, 1e-12)).astype(np.float32)

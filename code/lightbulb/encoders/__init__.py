@@ -1,0 +1,40 @@
+"""Encoders: pretrained networks that turn an item into one vector. One file each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from lightbulb.config import Config
+from lightbulb.records import Float16s
+
+
+class Encoder(ABC):
+    """A frozen network. Instances are safe to call from several threads."""
+
+    name: ClassVar[str]
+    data_type: ClassVar[str]  # what it reads: "images"
+    dim: int  # length of an embedding
+    fingerprint: str  # changes whenever the embeddings would
+    weights_name: str  # which weights they are, for people
+    banner: str | None = None  # a warning the user must see, such as a fallback
+
+    @classmethod
+    @abstractmethod
+    def load(cls, config: Config) -> Encoder:
+        """Finds the weights and builds the network.
+
+        Raises: WeightsError if configured weights are missing or do not fit.
+        """
+
+    @abstractmethod
+    def prepare(self, data: bytes) -> object:
+        """An item's bytes → one input of the network. Done in worker threads.
+
+        Raises: InputError saying why the bytes cannot be read.
+        """
+
+    @abstractmethod
+    def encode(self, inputs: Sequence[object]) -> Float16s:
+        """Prepared inputs → embeddings, float16 (n, dim), as cached and as served."""

@@ -1,0 +1,1 @@
+"""Files on disk become items: finding them, and turning their bytes into what an encoder reads."""

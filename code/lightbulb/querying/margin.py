@@ -1,0 +1,24 @@
+"""Margin sampling: items whose two most probable classes are nearly level.
+
+Scheffer, Decomain, Wrobel 2001, "Active Hidden Markov Models for Information Extraction".
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from lightbulb.querying import Pool, QueryStrategy
+from lightbulb.records import Float64s
+
+
+class Margin(QueryStrategy):
+    name: ClassVar[str] = "margin"
+    needs: ClassVar[frozenset[str]] = frozenset({"probs"})
+
+    def scores(self, pool: Pool, rng: np.random.Generator) -> Float64s:
+        if pool.probs is None:
+            raise ValueError("margin needs class probabilities")
+        top_two = np.partition(pool.probs.astype(np.float64), -2, axis=1)[:, -2:]
+        return -(top_two[:, 1] - top_two[:, 0])

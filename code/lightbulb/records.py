@@ -1,0 +1,192 @@
+"""Values that pass between the layers: frozen, checked at birth, free of torch and of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+ItemId = int
+
+Float16s = NDArray[np.float16]
+Float32s = NDArray[np.float32]
+Float64s = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class Source(StrEnum):
+    """How a label came to be. Told apart for ever, in the database and in every export."""
+
+    HUMAN = "human"  # a person answered a question about this very item
+    CONFIRMED = "confirmed"  # a person confirmed the model's proposal in a batch
+    CERTIFIED = "certified"  # accepted without a look, under a certificate
+    IMPORTED = "imported"  # from a file whose `source` column is missing or empty
+
+
+class ActionKind(StrEnum):
+    """One step that a person can undo (all but `undo` itself)."""
+
+    LABEL = "label"
+    SKIP = "skip"
+    BATCH = "batch"
+    IMPORT = "import"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to be labelled.
+
+    id: stable for ever, also when the file vanishes and comes back.
+    key: path below the dataset directory, with `/`; for other kinds of pool, the row's own key.
+    size, mtime_ns: of the file when it was last looked at.
+    content: hash of the bytes once they have been read, else None.
+    broken: why it cannot be used, else None.
+    draw: uniform in [0, 1), fixed at birth; orders the held-out items.
+    held_out: never trains a model and is never chosen by a query strategy.
+    """
+
+    id: ItemId
+    key: str
+    size: int
+    mtime_ns: int
+    content: str | None
+    broken: str | None
+    draw: float
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person said about one item; `label` None means skipped.
+
+    seconds: from the item's appearing to the answer; None if unknown.
+    client_id: makes sending it twice harmless.
+    """
+
+    item: ItemId
+    label: str | None
+    seconds: float | None = None
+    client_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """The label in force for an item. kind: of the action that gave it."""
+
+    item: ItemId
+    value: str
+    annotator: str
+    source: Source
+    seconds: float | None
+    created_at: datetime
+    action: int
+    kind: ActionKind
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The most probable class of an item by the current model. score: calibrated probability."""
+
+    item: ItemId
+    label: str
+    score: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.score <= 1.0:
+            raise ValueError(f"score of item {self.item} is {self.score}, not in [0, 1]")
+
+
+@dataclass(frozen=True)
+class Question:
+    """An item a person is asked about. `guess`: what the model says of it, if there is a model."""
+
+    item: ItemId
+    key: str
+    guess: Prediction | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Proposals of one class, shown together for confirmation.
+
+    candidates: how many proposals of this class there were when the batch was drawn from them.
+    items, keys, scores: aligned; scores are calibrated probabilities of `label`.
+    """
+
+    id: int
+    label: str
+    model_version: int
+    candidates: int
+    items: tuple[ItemId, ...]
+    keys: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of held-out items the model gets right, with its 95% interval (Wilson 1927).
+
+    value, low, high: fractions. n: held-out items it was measured on.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Classifier(Protocol):
+    """What a snapshot can do with embeddings."""
+
+    def probabilities(self, embeddings: Float32s) -> Float32s:
+        """float32 (n, dim) → calibrated probabilities, float32 (n, n_classes), rows sum to 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the learner publishes: one model and all that follows from it, never half of it.
+
+    version: number of the model folder; grows by one with each model.
+    trained_on: labels the model was fitted to. labels: all labels at that moment, held-out ones included.
+    labels_revision: the catalog's revision that the labels were read at.
+    item_ids, probs: the pool as scored, int64 (n,) ascending and float32 (n, n_classes), aligned.
+    thresholds: per class, the calibrated probability from which on an item is proposed.
+    published_at: seconds since the epoch.
+    """
+
+    version: int
+    classifier: Classifier
+    classes: tuple[str, ...]
+    trained_on: int
+    labels: int
+    labels_revision: int
+    encoder_fingerprint: str
+    item_ids: Ints
+    probs: Float32s
+    thresholds: Float32s
+    accuracy: Accuracy | None
+    temperature: float
+    published_at: float
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    def rows_of(self, items: Ints) -> Ints:
+        """Row of each item in `probs`, -1 where it was not scored. int64 (n,)."""
+        if not len(self.item_ids):
+            return np.full(len(items), -1, dtype=np.int64)
+        rows = np.minimum(np.searchsorted(self.item_ids, items), len(self.item_ids) - 1)
+        return np.where(self.item_ids[rows] == items, rows, -1).astype(np.int64)
+
+    def prediction(self, item: ItemId) -> Prediction | None:
+        row = int(self.rows_of(np.array([item], dtype=np.int64))[0])
+        if row < 0:
+            return None
+        best = int(self.probs[row].argmax())
+        return Prediction(item, self.classes[best], min(1.0, float(self.probs[row, best])))

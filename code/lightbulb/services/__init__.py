@@ -1,0 +1,1 @@
+"""What Light Bulb does, without HTTP: asking, labelling, confirming, scoring, learning."""

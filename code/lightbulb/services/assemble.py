@@ -1,0 +1,340 @@
+"""Wires names in the YAML to objects: the one place that knows every plug-in and every service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+
+import lightbulb.decoders
+import lightbulb.encoders
+import lightbulb.querying
+import lightbulb.store.formats
+import lightbulb.tasks
+from lightbulb.config import Config, Problem, did_you_mean, load_config, readable_directory_problem, value_at
+from lightbulb.decoders import Decoder
+from lightbulb.encoders import Encoder
+from lightbulb.errors import ConfigError, InputError, NotReady, StoreError
+from lightbulb.items.folder import FoundFile, folder_has_items, scan_folder
+from lightbulb.querying import QueryStrategy
+from lightbulb.records import Snapshot
+from lightbulb.registry import discover
+from lightbulb.services.asking import Asking
+from lightbulb.services.catalog import Catalog
+from lightbulb.services.confirming import Confirming
+from lightbulb.services.encoder_handle import EncoderHandle
+from lightbulb.services.exporting import Importing, JudgementsFile
+from lightbulb.services.fetching import UrlFetcher
+from lightbulb.services.labeling import Changes, Labeling
+from lightbulb.services.learner import Learner
+from lightbulb.services.media import Media
+from lightbulb.services.scoring import Scoring
+from lightbulb.store.batches import BatchStore
+from lightbulb.store.database import Database
+from lightbulb.store.formats import LabelFormat
+from lightbulb.store.items import Changes as ItemChanges
+from lightbulb.store.items import Holdout, ItemStore
+from lightbulb.store.labels import LabelStore
+from lightbulb.store.models import ModelFolder, ModelHistory
+from lightbulb.tasks import Task
+from lightbulb.training.fit import CalibratedClassifier
+
+log = structlog.get_logger()
+
+TASKS = discover(lightbulb.tasks, Task)
+ENCODERS = discover(lightbulb.encoders, Encoder)
+DECODERS = discover(lightbulb.decoders, Decoder)
+STRATEGIES = discover(lightbulb.querying, QueryStrategy)
+FORMATS = discover(lightbulb.store.formats, LabelFormat)
+WEIGHT_NAMES = ("auto", "torchvision", "builtin")
+
+
+# --- configuration ---------------------------------------------------------------------------------
+
+
+def read_config(path: Path, *, needs_dataset: bool = True) -> Config:
+    """The YAML, its names and its folders checked together. Raises: ConfigError listing every mistake."""
+    checks = [name_problems, weight_problems]
+    return load_config(path, [*checks, dataset_problems] if needs_dataset else checks)
+
+
+def name_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
+    known = {
+        "model.encoder": ENCODERS,
+        "model.decoder": DECODERS,
+        "learning.strategy": STRATEGIES,
+        "dataset.data_type": {task.data_type for task in TASKS.values()},
+    }
+    for key_path, names in known.items():
+        value = value_at(raw, key_path)
+        if isinstance(value, str) and value not in names:
+            yield key_path, f"unknown name {value!r}{did_you_mean(value, names)}"
+    data_type = value_at(raw, "dataset.data_type", "images")
+    label_type = value_at(raw, "label.type", "classification")
+    of_this = [name.partition("/")[2] for name in TASKS if name.startswith(f"{data_type}/")]
+    if of_this and isinstance(label_type, str) and label_type not in of_this:
+        yield "label.type", f"unknown type {label_type!r} for {data_type}{did_you_mean(label_type, of_this)}"
+
+
+def weight_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
+    weights = value_at(raw, "model.weights")
+    if isinstance(weights, str) and weights not in WEIGHT_NAMES and not Path(weights).is_file():
+        yield "model.weights", f"there is no file {weights} (and it is none of {', '.join(WEIGHT_NAMES)})"
+
+
+def dataset_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
+    directory = value_at(raw, "dataset.directory")
+    if not isinstance(directory, str):
+        return
+    problem = readable_directory_problem(Path(directory))
+    if problem:
+        yield "dataset.directory", f"{problem}; `make dataset/NAME` makes the example datasets"
+        return
+    data_type = value_at(raw, "dataset.data_type", "images")
+    suffixes = {suffix for task in TASKS.values() if task.data_type == data_type for suffix in task.suffixes}
+    follow = value_at(raw, "dataset.follow_links", False) is True
+    if suffixes and not folder_has_items(Path(directory), frozenset(suffixes), follow_links=follow):
+        listed = ", ".join(sorted(suffix.removeprefix(".") for suffix in suffixes))
+        yield "dataset.directory", f"{directory} holds no {data_type} ({listed})"
+
+
+# --- the whole service -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Everything that works on one task. `start` and `stop` it; or call `learner.step` by hand."""
+
+    config: Config
+    task: Task
+    database: Database
+    items: ItemStore
+    labels: LabelStore
+    batches: BatchStore
+    catalog: Catalog
+    changes: Changes
+    encoder: EncoderHandle
+    learner: Learner
+    history: ModelHistory
+    labeling: Labeling
+    asking: Asking
+    confirming: Confirming
+    scoring: Scoring
+    media: Media
+    importing: Importing
+    judgements: JudgementsFile
+    holdout: Holdout
+    scan: Callable[[], Iterable[FoundFile]]
+    train: bool
+
+    def start(self) -> None:
+        self.judgements.start()
+        self.learner.start()
+
+    def stop(self) -> None:
+        """Ends the threads and writes the judgements file."""
+        self.learner.stop()
+        self.judgements.stop()
+        self.database.close()
+
+    def rescan(self) -> ItemChanges:
+        """Looks for new, changed and vanished files."""
+        with self.changes.lock:
+            found = self.items.sync(self.scan(), self.holdout, frontier=self.catalog.view.frontier)
+            self.catalog.reload()
+            self.changes.announce()
+        return found
+
+
+def open_workspace(
+    config: Config,
+    *,
+    train: bool = True,
+    exclusive: bool = True,
+    only: Callable[[str], bool] | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Workspace:
+    """Opens the database, scans the folder, takes in a judgements file if the database is new.
+
+    only: keys of the files that belong to the pool (all of them by default).
+    Raises: StoreError, ConfigError.
+    """
+    task = TASKS[f"{config.dataset.data_type}/{config.label.type}"](config.classes)
+    database = Database(config.database_url, exclusive=exclusive)
+    try:
+        return _assemble(config, task, database, train=train, only=only, on_progress=on_progress)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _assemble(
+    config: Config,
+    task: Task,
+    database: Database,
+    *,
+    train: bool,
+    only: Callable[[str], bool] | None,
+    on_progress: Callable[[int, int], None],
+) -> Workspace:
+    root = config.dataset.directory
+    items, labels, batches = ItemStore(database), LabelStore(database), BatchStore(database)
+    learning = config.learning
+    holdout = Holdout(learning.holdout_fraction, learning.holdout_max, learning.seed)
+
+    def scan() -> Iterable[FoundFile]:
+        found = scan_folder(root, task.suffixes, follow_links=config.dataset.follow_links)
+        return found if only is None else (file for file in found if only(file.key))
+
+    importing = Importing(task, items, labels, root, holdout)
+    judgements = JudgementsFile(config.judgements_file, labels, FORMATS["csv"]())
+    frontier = -1.0 if database.is_new else Catalog(items, labels, batches, config.classes).view.frontier
+    items.sync(scan(), holdout, frontier=frontier)
+    _take_in(judgements, importing, database, config)
+    catalog = Catalog(items, labels, batches, config.classes)
+    changes = Changes(catalog)
+    encoder = EncoderHandle(ENCODERS[config.model.encoder], config)
+    history = ModelHistory(database)
+    learner = Learner(
+        config, root, encoder, DECODERS[config.model.decoder], catalog, items,
+        ModelFolder(config.model_directory, keep=config.model.keep), history,
+        train=train, on_progress=on_progress,
+    )  # fmt: skip
+    media = Media(root, items, catalog, max_pixels=config.server.max_image_megapixels * 1e6)
+    rngs = np.random.default_rng(learning.seed).spawn(2)
+
+    def snapshot() -> Snapshot | None:
+        return learner.snapshot
+
+    changes.listen(learner.wake)
+    changes.listen(judgements.touch)
+    return Workspace(
+        config=config,
+        task=task,
+        database=database,
+        items=items,
+        labels=labels,
+        batches=batches,
+        catalog=catalog,
+        changes=changes,
+        encoder=encoder,
+        learner=learner,
+        history=history,
+        labeling=Labeling(task, labels, batches, changes, config.user),
+        asking=Asking(
+            catalog, snapshot, STRATEGIES[learning.strategy](), media.usable,
+            holdout_every=learning.holdout_every, rng=rngs[0],
+        ),
+        confirming=Confirming(
+            task, catalog, snapshot, batches, changes, media.usable,
+            annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
+        ),
+        scoring=Scoring(snapshot, encoder.get, make_fetcher(config), lambda: explain_no_model(learner, train)),
+        media=media,
+        importing=importing,
+        judgements=judgements,
+        holdout=holdout,
+        scan=scan,
+        train=train,
+    )  # fmt: skip
+
+
+def _take_in(judgements: JudgementsFile, importing: Importing, database: Database, config: Config) -> None:
+    """A new database starts from the judgements file; an old one never overwrites labels it did not know."""
+    path = judgements.path
+    if not database.is_new:
+        aside = judgements.set_aside_if_edited()
+        if aside is not None:
+            log.warning(
+                "judgements.set_aside", file=str(aside), why="it holds labels that the database does not",
+                then=f"lightbulb import --config … {aside}",
+            )  # fmt: skip
+        return
+    if not path.exists():
+        return
+    try:
+        count = importing.import_text(path.read_text(encoding="utf-8-sig"), FORMATS["csv"](), config.user)
+    except (InputError, UnicodeDecodeError, OSError) as error:
+        _forget_database(database, config)
+        raise ConfigError([f"dataset.judgements_file: {path}: {error}"]) from error
+    log.info("judgements.imported", file=str(path), labels=count)
+
+
+def _forget_database(database: Database, config: Config) -> None:
+    """Nothing is in it yet; left behind, it would not be new at the next start, and the file never read."""
+    database.close()
+    if config.database_url.startswith("sqlite:///"):
+        for suffix in ("", "-wal", "-shm"):
+            Path(config.database_url.removeprefix("sqlite:///") + suffix).unlink(missing_ok=True)
+
+
+def make_fetcher(config: Config) -> UrlFetcher:
+    server = config.server
+    return UrlFetcher(
+        seconds=server.url_timeout_seconds,
+        max_bytes=int(server.max_image_megabytes * 1e6),
+        allow_private=server.allow_private_urls,
+    )
+
+
+def explain_no_model(learner: Learner, train: bool) -> NotReady:
+    needed = learner.needed()
+    if not train:
+        return NotReady("no model yet, and training is switched off")
+    if needed is not None:
+        return NotReady(f"no model yet: {needed.message}", details=[{"labels_missing": needed.labels_missing}])
+    return NotReady("no model yet: the first one is being trained", details=[{"labels_missing": 0}])
+
+
+# --- scoring only ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Production:
+    """The last model served, and nothing else: no dataset, no database, no training."""
+
+    config: Config
+    task: Task
+    scoring: Scoring
+    snapshot: Snapshot
+
+
+def open_production(config: Config) -> Production:
+    """Raises: StoreError if there is no model, or it does not fit the config."""
+    task = TASKS[f"{config.dataset.data_type}/{config.label.type}"](config.classes)
+    stored = ModelFolder(config.model_directory, keep=config.model.keep).last_good()
+    if stored is None:
+        raise StoreError(f"model.directory: {config.model_directory} holds no model; label some items first")
+    card = stored.card
+    encoder = EncoderHandle(ENCODERS[card["encoder"]], config)
+    if encoder.get().fingerprint != card["encoder_fingerprint"]:
+        raise StoreError(
+            f"model.weights: model {stored.version} was made with {card['weights']!r} weights at "
+            f"{card['image_size']} pixels, but {encoder.get().weights_name!r} at "
+            f"{config.model.image_size} pixels were found"
+        )
+    if tuple(card["classes"]) != config.classes:
+        raise StoreError(f"label.classes: model {stored.version} knows {card['classes']}")
+    classifier = CalibratedClassifier.from_arrays(DECODERS[card["decoder"]], stored.arrays)
+    n_classes = len(config.classes)
+    snapshot = Snapshot(
+        version=stored.version,
+        classifier=classifier,
+        classes=config.classes,
+        trained_on=card["trained_on"],
+        labels=card["labels"],
+        labels_revision=0,
+        encoder_fingerprint=card["encoder_fingerprint"],
+        item_ids=np.empty(0, dtype=np.int64),
+        probs=np.empty((0, n_classes), dtype=np.float32),
+        thresholds=np.array(card["thresholds"], dtype=np.float32),
+        accuracy=None,
+        temperature=classifier.temperature,
+        published_at=0.0,
+    )
+    scoring = Scoring(lambda: snapshot, encoder.get, make_fetcher(config), lambda: NotReady("no model"))
+    return Production(config, task, scoring, snapshot)

@@ -1,0 +1,209 @@
+"""The pool and its labels in memory: an immutable view, swapped whenever the database has changed.
+
+The database is written first, always; the view follows. Readers take one view and work on that, so
+nobody sees half a change. Arrays are aligned by position and ids ascend, so a million items cost a
+few megabytes and no Python loop.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lightbulb.records import ActionKind, Bools, Float64s, Ints, ItemId, Label, Source
+from lightbulb.store.batches import BatchStore
+from lightbulb.store.items import ItemStore
+from lightbulb.store.labels import LabelStore
+
+SOURCES = tuple(Source)
+
+
+@dataclass(frozen=True)
+class CatalogView:
+    """One state of the pool.
+
+    revision: grows with every change; items_revision: with every change of the items themselves.
+    last_action: newest action in it. ids: int64 (n,) ascending; the other arrays are aligned to it.
+    labels: class index, -1 while unlabelled. sources: index into SOURCES. asked: the label answers a
+    question about this very item. skipped_at: action that skipped it last, 0 if none.
+    barred_items, barred_labels: pairs (item, class index) that a person said no to.
+    orphans: labels in force whose class is no longer in the config; their items count as unlabelled.
+    """
+
+    revision: int
+    items_revision: int
+    last_action: int
+    ids: Ints
+    keys: tuple[str, ...]
+    draws: Float64s
+    held_out: Bools
+    broken: Bools
+    labels: Ints
+    sources: Ints
+    asked: Bools
+    skipped_at: Ints
+    barred_items: Ints
+    barred_labels: Ints
+    orphans: int
+
+    def positions(self, items: Sequence[ItemId] | Ints) -> Ints:
+        """Position of each id, -1 if there is no such item."""
+        wanted = np.asarray(items, dtype=np.int64)
+        if not len(self.ids):
+            return np.full(len(wanted), -1, dtype=np.int64)
+        at = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
+        return np.where(self.ids[at] == wanted, at, -1).astype(np.int64)
+
+    @property
+    def labelled(self) -> Bools:
+        return self.labels >= 0
+
+    @property
+    def askable(self) -> Bools:
+        return (self.labels < 0) & ~self.broken
+
+    @property
+    def measured(self) -> Bools:
+        """Held-out items that the accuracy is measured on.
+
+        Held-out items are asked in the order of their draws. Up to the last one asked, all that are
+        labelled count, however they came by their label (but for a person's look): a uniform sample.
+        Beyond it, only what the model was sure of would be labelled, and that would flatter it.
+        """
+        certified = self.sources == SOURCES.index(Source.CERTIFIED)
+        return self.labelled & self.held_out & (self.draws <= self.frontier) & ~certified
+
+    @property
+    def frontier(self) -> float:
+        """Largest draw of a held-out item that was asked about, -1 before the first."""
+        asked = self.held_out & self.asked
+        return float(self.draws[asked].max()) if asked.any() else -1.0
+
+    def allowed_proposals(self, items: Ints, best: Ints) -> Bools:
+        """Which of the items may be proposed as their class in `best`: unlabelled, readable, not refused."""
+        at = self.positions(items)
+        allowed = (at >= 0) & self.askable[at]
+        if len(self.barred_items):
+            n_classes = max(int(best.max(initial=0)), int(self.barred_labels.max())) + 1
+            refused = self.barred_items * n_classes + self.barred_labels
+            allowed &= ~np.isin(items * n_classes + best, refused)
+        return allowed
+
+
+class Catalog:
+    def __init__(
+        self, items: ItemStore, labels: LabelStore, batches: BatchStore, classes: Sequence[str]
+    ) -> None:
+        self._items = items
+        self._labels = labels
+        self._batches = batches
+        self._class_index = {name: index for index, name in enumerate(classes)}
+        self._lock = threading.RLock()
+        self._view = self._load(revision=1, items_revision=1)
+
+    @property
+    def view(self) -> CatalogView:
+        return self._view
+
+    def reload(self) -> None:
+        """Reads everything anew: after a scan or an import."""
+        with self._lock:
+            view = self._view
+            self._view = self._load(revision=view.revision + 1, items_revision=view.items_revision + 1)
+
+    def refresh(self, touched: Collection[ItemId]) -> None:
+        """Reads the labels of these items anew, and what batches and skips say."""
+        with self._lock:
+            view = self._view
+            at = view.positions(list(touched))
+            state = _LabelState(view.labels.copy(), view.sources.copy(), view.asked.copy())
+            lost = self._fill(view, at, self._labels.current(touched), state)
+            barred_items, barred_labels = self._barred()
+            self._view = replace(
+                view,
+                revision=view.revision + 1,
+                last_action=self._labels.last_action(),
+                labels=state.labels,
+                sources=state.sources,
+                asked=state.asked,
+                skipped_at=self._skipped_at(view),
+                barred_items=barred_items,
+                barred_labels=barred_labels,
+                orphans=view.orphans + lost,
+            )
+
+    def mark_broken(self, reasons: Mapping[ItemId, str]) -> None:
+        """These items cannot be read; the database knows it already."""
+        if not reasons:
+            return
+        with self._lock:
+            broken = self._view.broken.copy()
+            broken[self._view.positions(list(reasons))] = True
+            self._view = replace(self._view, revision=self._view.revision + 1, broken=broken)
+
+    def _load(self, *, revision: int, items_revision: int) -> CatalogView:
+        rows = self._items.all()
+        n = len(rows)
+        barred_items, barred_labels = self._barred()
+        view = CatalogView(
+            revision=revision,
+            items_revision=items_revision,
+            last_action=self._labels.last_action(),
+            ids=np.array([row.id for row in rows], dtype=np.int64),
+            keys=tuple(row.key for row in rows),
+            draws=np.array([row.draw for row in rows], dtype=np.float64),
+            held_out=np.array([row.held_out for row in rows], dtype=np.bool_),
+            broken=np.array([row.broken is not None for row in rows], dtype=np.bool_),
+            labels=np.full(n, -1, dtype=np.int64),
+            sources=np.full(n, -1, dtype=np.int64),
+            asked=np.zeros(n, dtype=np.bool_),
+            skipped_at=np.zeros(n, dtype=np.int64),
+            barred_items=barred_items,
+            barred_labels=barred_labels,
+            orphans=0,
+        )
+        state = _LabelState(view.labels.copy(), view.sources.copy(), view.asked.copy())
+        orphans = self._fill(view, np.empty(0, dtype=np.int64), self._labels.current(), state)
+        return replace(
+            view,
+            labels=state.labels,
+            sources=state.sources,
+            asked=state.asked,
+            skipped_at=self._skipped_at(view),
+            orphans=orphans,
+        )
+
+    def _fill(self, view: CatalogView, cleared: Ints, rows: Sequence[Label], state: _LabelState) -> int:
+        """Writes labels in force into the arrays; returns how many have an unknown class."""
+        state.labels[cleared], state.sources[cleared], state.asked[cleared] = -1, -1, False
+        known = [row for row in rows if row.value in self._class_index]
+        at = view.positions([row.item for row in known])
+        state.labels[at] = [self._class_index[row.value] for row in known]
+        state.sources[at] = [SOURCES.index(row.source) for row in known]
+        state.asked[at] = [row.kind == ActionKind.LABEL for row in known]
+        return len(rows) - len(known)
+
+    def _skipped_at(self, view: CatalogView) -> Ints:
+        skipped_at = np.zeros(len(view.ids), dtype=np.int64)
+        skips = self._labels.skips()
+        skipped_at[view.positions(list(skips))] = list(skips.values())
+        return skipped_at
+
+    def _barred(self) -> tuple[Ints, Ints]:
+        pairs = [
+            (item, self._class_index[name])
+            for item, name in self._batches.rejections()
+            if name in self._class_index
+        ]
+        table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        return table[:, 0], table[:, 1]
+
+
+@dataclass
+class _LabelState:
+    labels: Ints
+    sources: Ints
+    asked: Bools

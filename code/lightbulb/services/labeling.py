@@ -1,0 +1,88 @@
+"""Answers and undo: checked, saved, then made known to everyone who depends on them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+
+from lightbulb.errors import InputError, LabelError
+from lightbulb.records import ActionKind, Answer, ItemId
+from lightbulb.services.catalog import Catalog
+from lightbulb.store.batches import BatchStore
+from lightbulb.store.labels import LabelStore, Undone
+from lightbulb.tasks import Task
+
+LONGEST_SECONDS = 3600.0
+
+
+class Changes:
+    """Tells listeners that labels changed, after they were saved and the catalog shows them.
+
+    One at a time: the catalog must follow the database in the order of its transactions.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._listeners: list[Callable[[], None]] = []
+        self.lock = threading.RLock()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        self._listeners.append(listener)
+
+    def saved(self, touched: Collection[ItemId]) -> None:
+        self._catalog.refresh(touched)
+        self.announce()
+
+    def announce(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+
+class Labeling:
+    def __init__(
+        self, task: Task, labels: LabelStore, batches: BatchStore, changes: Changes, annotator: str
+    ) -> None:
+        self._task = task
+        self._labels = labels
+        self._batches = batches
+        self._changes = changes
+        self._annotator = annotator
+
+    def save(self, answers: Sequence[Answer]) -> list[int]:
+        """Saves all or none, on disk when this returns; gives each answer's action.
+
+        Raises: LabelError for a class the task doesn't have; NotFound for an unknown item; InputError
+        for seconds out of range; Conflict if a client_id comes back with another answer.
+        """
+        self._check(answers)
+        with self._changes.lock:
+            saved = self._labels.record(answers, self._annotator)
+            self._changes.saved({answer.item for answer in answers})
+        return saved
+
+    def undo(self) -> Undone:
+        """Takes back the last answer, skip or batch. Raises: Conflict (`nothing_to_undo`)."""
+        with self._changes.lock:
+            undone = self._labels.undo(self._annotator)
+            touched = set(undone.items)
+            if undone.kind == ActionKind.BATCH:  # rejected items without a class have no label row
+                touched.update(self._batches.items_of_action(undone.action))
+            self._changes.saved(touched)
+        return Undone(undone.action, undone.kind, tuple(sorted(touched)))
+
+    def _check(self, answers: Sequence[Answer]) -> None:
+        problems = []
+        for answer in answers:
+            if answer.seconds is not None and not 0 <= answer.seconds <= LONGEST_SECONDS:
+                problem = f"seconds must be between 0 and {LONGEST_SECONDS:.0f}"
+                raise InputError(problem, details=[{"item": answer.item, "client_id": answer.client_id}])
+            if answer.label is None:
+                continue
+            try:
+                self._task.check_value(answer.label)
+            except LabelError as error:
+                problems.append(
+                    {"item": answer.item, "client_id": answer.client_id, "problem": error.message}
+                )
+        if problems:
+            raise LabelError(problems[0]["problem"], details=problems)

@@ -1,0 +1,418 @@
+"""The one background thread: encoding → fit → evaluate → calibrate → rescore → publish.
+
+`step` does one piece of work and says whether there was any; the thread calls it for ever, and
+`simulate` calls it by hand. Whatever goes wrong in a step is logged, shown in the status and tried
+again; labels never depend on it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from lightbulb.config import Config
+from lightbulb.decoders import Decoder
+from lightbulb.decoders.normalise import PoolStatistics
+from lightbulb.encoders import Encoder
+from lightbulb.encoders.embed import EncodedChunk, encode_files
+from lightbulb.errors import LightBulbError
+from lightbulb.records import Accuracy, Bools, Float32s, Ints, ItemId, Snapshot
+from lightbulb.services.catalog import Catalog, CatalogView
+from lightbulb.services.encoder_handle import EncoderHandle
+from lightbulb.store.embeddings import EmbeddingCache
+from lightbulb.store.items import ItemStore
+from lightbulb.store.models import ModelFolder, ModelHistory, StoredModel
+from lightbulb.training.fit import CalibratedClassifier, Labelled, fit_classifier
+
+log = structlog.get_logger()
+
+ENCODING_SLICE = 128  # files between two looks at whether labelled items wait to be encoded
+RESCORE_SECONDS = 20.0  # while encoding, how often what is new joins the scored pool
+SCORING_CHUNK = 8192
+POOL_SAMPLE = 20_000  # rows that the pool's mean is taken from
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
+NEVER = np.float32(2.0)  # a threshold that no probability reaches
+
+
+@dataclass(frozen=True)
+class LearnerStatus:
+    """state: off, idle, encoding, training or scoring. progress: of the encoding, 0 to 1.
+
+    active: new answers are being learnt from. encoded, total: items.
+    """
+
+    state: str
+    active: bool
+    progress: float
+    error: str | None
+    encoded: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What is missing before there can be a first model."""
+
+    labels_missing: int
+    message: str
+
+
+class Learner:
+    """on_progress(done, total) is called as items are encoded. train=False: serve the last model only."""
+
+    def __init__(
+        self,
+        config: Config,
+        root: Path,
+        encoder: EncoderHandle,
+        decoder: type[Decoder],
+        catalog: Catalog,
+        items: ItemStore,
+        models: ModelFolder,
+        history: ModelHistory,
+        *,
+        train: bool = True,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        self._config = config
+        self._root = root
+        self._encoder = encoder
+        self._decoder = decoder
+        self._catalog = catalog
+        self._items = items
+        self._models = models
+        self._history = history
+        self._train = train
+        self._on_progress = on_progress
+        self._cache: EmbeddingCache | None = None
+        self._snapshot: Snapshot | None = None
+        self._published = threading.Condition()
+        self._items_revision = -1
+        self._rows: Ints = np.empty(0, dtype=np.int64)  # row in the cache of each item of the view, -1 if none
+        self._pending: set[ItemId] = set()
+        self._stream: Iterator[EncodedChunk] | None = None
+        self._pool: PoolStatistics | None = None
+        self._pool_size = 0
+        self._fitted: CatalogView | None = None  # the labels that the snapshot knows
+        self._unscored = 0
+        self._scored_at = 0.0
+        self._state = "idle" if train else "off"
+        self._error: str | None = None
+        self.banner: str | None = None
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="learner", daemon=True)
+
+    # --- what others see -------------------------------------------------------------------------
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        return self._snapshot
+
+    def status(self) -> LearnerStatus:
+        encoded, total = int((self._rows >= 0).sum()), int((~self._catalog.view.broken).sum())
+        active = self._train and self._error is None and (self._snapshot is not None or self.needed() is None)
+        progress = min(1.0, encoded / total) if total else 1.0
+        return LearnerStatus(self._state, active, progress, self._error, encoded, total)
+
+    def needed(self) -> Needed | None:
+        """What people have to give before the first model, or None if it is enough."""
+        view = self._catalog.view
+        total = int(view.labelled.sum())
+        missing = self._config.learning.start_after - total
+        if missing > 0:
+            return Needed(missing, f"{missing} more {_labels(missing)} needed")
+        teaching = view.labels[view.labelled & ~view.held_out]
+        if len(np.unique(teaching)) < 2:
+            return Needed(1, "1 more label needed, of another class than those so far")
+        return None
+
+    def wait_for(self, condition: Callable[[Snapshot], bool], timeout: float) -> Snapshot | None:
+        """The first snapshot from now on that meets the condition; None after `timeout` seconds."""
+        with self._published:
+            self._published.wait_for(
+                lambda: self._snapshot is not None and condition(self._snapshot), timeout=timeout
+            )
+            found = self._snapshot
+        return found if found is not None and condition(found) else None
+
+    # --- the thread ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        retry = FIRST_RETRY_SECONDS
+        while not self._stopping.is_set():
+            self._wake.clear()
+            try:
+                worked = self.step()
+                self._error, retry = None, FIRST_RETRY_SECONDS
+            except Exception as error:  # the thread must outlive any mistake in a step
+                known = isinstance(error, LightBulbError)
+                self._error = str(error) if known else f"{type(error).__name__}: {error}"
+                log.error("learner.failed", error=self._error, retry_seconds=retry, exc_info=not known)
+                self._stream, self._state = None, "idle"
+                self._stopping.wait(retry)
+                retry = min(2 * retry, LAST_RETRY_SECONDS)
+                continue
+            if not worked:
+                self._wake.wait()
+
+    def step(self) -> bool:
+        """One piece of work, at most about a second of it; False if there is none."""
+        if self._cache is None:
+            self._open()
+            return True
+        view = self._catalog.view
+        if view.items_revision != self._items_revision:
+            self._take_stock(view)
+            return True
+        if self._train and self._labels_changed(view) and self._can_fit(view):
+            self._fit(view)
+        elif self._train and self._pending:
+            self._encode_chunk()
+        elif self._train and self._unscored and self._can_fit(view):
+            self._fit(view)
+        else:
+            self._state = "idle" if self._train else "off"
+            return False
+        return True
+
+    # --- steps -----------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        """Loads the encoder and serves the last model at once, if it was made with this encoder."""
+        if not self._train and not self._models.versions():
+            self._encoder_less()
+            return
+        self._state = "encoding" if self._train else "off"
+        encoder = self._encoder.get()
+        self.banner = encoder.banner
+        log.info("encoder.loaded", encoder=encoder.name, weights=encoder.weights_name)
+        cache = EmbeddingCache(self._config.embeddings_directory, encoder.fingerprint, encoder.dim)
+        self._cache = cache
+        self._take_stock(self._catalog.view)
+        stored = self._models.last_good()
+        if stored is not None:
+            self._restore(stored, encoder)
+
+    def _encoder_less(self) -> None:
+        """No training and no model: nothing will ever need the encoder; wait for a wake that never matters."""
+        self._state = "off"
+        self._stopping.wait()
+
+    def _take_stock(self, view: CatalogView) -> None:
+        """After a scan: which items have a cached embedding, and which have to be encoded."""
+        assert self._cache is not None
+        known = self._items.all()
+        contents = {item.id: item.content for item in known if item.content is not None}
+        rows = np.full(len(view.ids), -1, dtype=np.int64)
+        at = view.positions(list(contents))
+        rows[at] = self._cache.rows([str(content) for content in contents.values()])
+        rows[view.broken] = -1
+        self._rows = rows
+        self._pending = {int(item) for item in view.ids[(rows < 0) & ~view.broken]}
+        self._stream = None
+        self._unscored = int((rows >= 0).sum())
+        self._items_revision = view.items_revision
+        self._report_progress(view)
+
+    def _encode_chunk(self) -> None:
+        self._state = "encoding"
+        view = self._catalog.view
+        if self._stream is None:
+            self._stream = self._new_stream(view)
+        chunk = next(self._stream, None)
+        if chunk is None:
+            self._stream = None
+            return
+        assert self._cache is not None
+        self._cache.append(chunk.new, chunk.embeddings)
+        self._items.set_contents(chunk.contents, chunk.broken)
+        self._catalog.mark_broken(chunk.broken)
+        for item, reason in chunk.broken.items():
+            log.warning("item.broken", item=item, reason=reason)
+        at = view.positions(list(chunk.contents))
+        self._rows[at] = self._cache.rows(list(chunk.contents.values()))
+        self._pending -= chunk.contents.keys() | chunk.broken.keys()
+        self._unscored += len(chunk.contents)
+        self._report_progress(view)
+        if self._snapshot is not None and time.monotonic() - self._scored_at > RESCORE_SECONDS:
+            self._fit(self._catalog.view)
+
+    def _new_stream(self, view: CatalogView) -> Iterator[EncodedChunk]:
+        """The next slice to encode: what is labelled already first, then in random order.
+
+        A random order makes what is encoded so far a sample of the whole, in whatever order files lie.
+        """
+        assert self._cache is not None
+        pending = np.array(sorted(self._pending), dtype=np.int64)
+        at = view.positions(pending)
+        shuffled = np.random.default_rng(self._config.learning.seed).permutation(len(view.ids))
+        order = np.lexsort((shuffled[at], ~view.labelled[at]))[:ENCODING_SLICE]
+        files = [(int(view.ids[position]), self._root / view.keys[position]) for position in at[order]]
+        return encode_files(self._encoder.get(), files, cached=self._cache.__contains__)
+
+    def _labels_changed(self, view: CatalogView) -> bool:
+        """A skipped question is an action, but nothing to learn from."""
+        fitted = self._fitted
+        if fitted is None or fitted.items_revision != view.items_revision:
+            return True
+        return not np.array_equal(fitted.labels, view.labels)
+
+    def _can_fit(self, view: CatalogView) -> bool:
+        usable = view.labelled & (self._rows >= 0)
+        teaching = view.labels[usable & ~view.held_out]
+        enough = int(usable.sum()) >= self._config.learning.start_after
+        return enough and len(np.unique(teaching)) >= 2
+
+    def _fit(self, view: CatalogView) -> None:
+        assert self._cache is not None
+        started = time.monotonic()
+        self._state = "training"
+        encoded = self._rows >= 0
+        train = self._labelled(view, view.labelled & ~view.held_out & encoded)
+        held_out = self._labelled(view, view.measured & encoded)
+        classes = self._config.classes
+        rng = np.random.default_rng(self._config.learning.seed)
+        fitted = fit_classifier(self._decoder, train, held_out, len(classes), self._pool_statistics(), rng)
+        fit_seconds = time.monotonic() - started
+        version = max([self._history.last_version(), *self._models.versions()]) + 1
+        snapshot = self._scored(
+            view, fitted.classifier, fitted.accuracy, version,
+            trained_on=len(train.targets), metrics={"fit_seconds": fit_seconds},
+        )  # fmt: skip
+        self._models.save(version, fitted.classifier.arrays(), self._card(snapshot, view))
+        self._history.add(snapshot)
+        self._publish(snapshot, view)
+        self._state = "idle"
+        log.debug("model.published", version=version, labels=snapshot.labels, seconds=time.monotonic() - started)
+
+    def _restore(self, stored: StoredModel, encoder: Encoder) -> None:
+        card = stored.card
+        if card["encoder_fingerprint"] != encoder.fingerprint or tuple(card["classes"]) != self._config.classes:
+            log.warning("model.not_restored", version=stored.version, reason="other encoder or classes")
+            return
+        if card["decoder"] != self._decoder.name:
+            log.warning("model.not_restored", version=stored.version, reason="other decoder")
+            return
+        view = self._catalog.view
+        classifier = CalibratedClassifier.from_arrays(self._decoder, stored.arrays)
+        accuracy = Accuracy(**card["accuracy"]) if card["accuracy"] else None
+        snapshot = self._scored(
+            view, classifier, accuracy, stored.version,
+            trained_on=card["trained_on"], metrics=card["metrics"], labels=card["labels"],
+        )  # fmt: skip
+        self._publish(snapshot, view if card["last_action"] == view.last_action else None)
+        log.info("model.restored", version=stored.version, labels=snapshot.labels)
+
+    def _publish(self, snapshot: Snapshot, fitted: CatalogView | None) -> None:
+        with self._published:
+            self._snapshot = snapshot
+            self._fitted = fitted
+            self._published.notify_all()
+
+    # --- parts of a step -------------------------------------------------------------------------
+
+    def _labelled(self, view: CatalogView, mask: Bools) -> Labelled:
+        assert self._cache is not None
+        embeddings = self._cache.read(self._rows[mask]).astype(np.float32)
+        return Labelled(embeddings, view.labels[mask])
+
+    def _pool_statistics(self) -> PoolStatistics:
+        """Of the encoded pool; taken anew when it has grown by a tenth."""
+        assert self._cache is not None
+        rows = self._rows[self._rows >= 0]
+        if self._pool is None or len(rows) > 1.1 * self._pool_size or len(rows) < self._pool_size:
+            rng = np.random.default_rng(self._config.learning.seed)
+            sample = rows if len(rows) <= POOL_SAMPLE else np.sort(rng.choice(rows, POOL_SAMPLE, replace=False))
+            self._pool = PoolStatistics.of(self._cache.read(sample).astype(np.float32))
+            self._pool_size = len(rows)
+        return self._pool
+
+    def _scored(
+        self,
+        view: CatalogView,
+        classifier: CalibratedClassifier,
+        accuracy: Accuracy | None,
+        version: int,
+        *,
+        trained_on: int,
+        metrics: dict[str, float],
+        labels: int | None = None,
+    ) -> Snapshot:
+        """The snapshot of a classifier: the encoded pool scored with it."""
+        self._state = "scoring" if self._train else "off"
+        encoded = self._rows >= 0
+        probs = self._score(classifier, self._rows[encoded])
+        self._unscored, self._scored_at = 0, time.monotonic()
+        # Before the accuracy is measured nothing vouches for the model's confidence: it proposes nothing.
+        threshold = np.float32(self._config.auto_label.confidence) if accuracy is not None else NEVER
+        return Snapshot(
+            version=version,
+            classifier=classifier,
+            classes=self._config.classes,
+            trained_on=trained_on,
+            labels=int(view.labelled.sum()) if labels is None else labels,
+            labels_revision=view.revision,
+            encoder_fingerprint=self._encoder.get().fingerprint,
+            item_ids=view.ids[encoded],
+            probs=probs,
+            thresholds=np.full(len(self._config.classes), threshold, dtype=np.float32),
+            accuracy=accuracy,
+            temperature=classifier.temperature,
+            published_at=time.time(),
+            metrics=metrics,
+        )
+
+    def _score(self, classifier: CalibratedClassifier, rows: Ints) -> Float32s:
+        assert self._cache is not None
+        scored = [np.empty((0, len(self._config.classes)), dtype=np.float32)]
+        for start in range(0, len(rows), SCORING_CHUNK):
+            embeddings = self._cache.read(rows[start : start + SCORING_CHUNK])
+            scored.append(classifier.probabilities(embeddings.astype(np.float32)))
+        return np.concatenate(scored)
+
+    def _card(self, snapshot: Snapshot, view: CatalogView) -> dict[str, object]:
+        encoder = self._encoder.get()
+        accuracy = snapshot.accuracy
+        return {
+            "task": f"{self._config.dataset.data_type}/{self._config.label.type}",
+            "classes": list(snapshot.classes),
+            "encoder": encoder.name,
+            "weights": encoder.weights_name,
+            "image_size": self._config.model.image_size,
+            "encoder_fingerprint": encoder.fingerprint,
+            "decoder": self._decoder.name,
+            "temperature": snapshot.temperature,
+            "thresholds": [float(threshold) for threshold in snapshot.thresholds],
+            "accuracy": accuracy and vars(accuracy),
+            "labels": snapshot.labels,
+            "trained_on": snapshot.trained_on,
+            "last_action": view.last_action,
+            "metrics": dict(snapshot.metrics),
+        }
+
+    def _report_progress(self, view: CatalogView) -> None:
+        self._on_progress(int((self._rows >= 0).sum()), int((~self._catalog.view.broken).sum()))
+
+
+def _labels(count: int) -> str:
+    return "label is" if count == 1 else "labels are"

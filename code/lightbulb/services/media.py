@@ -1,0 +1,108 @@
+"""An item's bytes by id. A file that turns out unreadable is marked broken here, and never shown."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from lightbulb.errors import InputError, NotFound
+from lightbulb.items.image import media_type, open_image, thumbnail
+from lightbulb.records import Item, ItemId
+from lightbulb.services.catalog import Catalog
+from lightbulb.store.items import ItemStore
+
+
+class Media:
+    """max_pixels: width x height of the largest picture that is opened."""
+
+    def __init__(self, root: Path, items: ItemStore, catalog: Catalog, *, max_pixels: float) -> None:
+        self._root = root
+        self._items = items
+        self._catalog = catalog
+        self._max_pixels = max_pixels
+        self._verified: set[tuple[str, int, int]] = set()
+        self._lock = threading.Lock()
+
+    def usable(self, item: ItemId) -> bool:
+        """Whether an item can be shown. The first time a file is asked about, it is decoded whole."""
+        record = self._items.get([item]).get(item)
+        if record is None or record.broken is not None:
+            return False
+        try:
+            status = self._path(record).stat()
+        except OSError as error:
+            self.mark_broken(item, f"cannot be read: {error.strerror}")
+            return False
+        version = (record.key, status.st_size, status.st_mtime_ns)
+        unchanged = (status.st_size, status.st_mtime_ns) == (record.size, record.mtime_ns)
+        if (record.content is not None and unchanged) or version in self._verified:
+            return True
+        try:
+            open_image(self._path(record).read_bytes(), max_pixels=self._max_pixels)
+        except (InputError, OSError) as error:
+            self.mark_broken(item, str(error))
+            return False
+        with self._lock:
+            self._verified.add(version)
+        return True
+
+    def original(self, item: ItemId) -> tuple[bytes, str]:
+        """(the file's bytes, its MIME type). Raises: NotFound, saying why, if it can't be shown."""
+        data = self._read(item)
+        return self._or_broken(item, lambda: (data, media_type(data)))
+
+    def thumbnail(self, item: ItemId, width: int) -> tuple[bytes, str]:
+        """(a JPEG at most `width` pixels wide and high, its MIME type). Raises: NotFound."""
+        data = self._read(item)
+        return self._or_broken(
+            item, lambda: (thumbnail(data, width, max_pixels=self._max_pixels), "image/jpeg")
+        )
+
+    def version(self, item: ItemId) -> str:
+        """Changes when the file does: for ETag. Raises: NotFound."""
+        record = self._record(item)
+        try:
+            status = self._path(record).stat()
+        except OSError as error:
+            self.mark_broken(item, f"cannot be read: {error.strerror}")
+            raise self._gone(item, record.key, str(error.strerror)) from error
+        return f"{item}-{status.st_size:x}-{status.st_mtime_ns:x}"
+
+    def mark_broken(self, item: ItemId, reason: str) -> None:
+        self._items.set_contents({}, {item: reason})
+        self._catalog.mark_broken({item: reason})
+
+    def _record(self, item: ItemId) -> Item:
+        record = self._items.get([item]).get(item)
+        if record is None:
+            raise NotFound(f"there is no item {item}", code="unknown_item", details=[{"item": item}])
+        if record.broken is not None:
+            raise self._gone(item, record.key, record.broken)
+        return record
+
+    def _read(self, item: ItemId) -> bytes:
+        record = self._record(item)
+        try:
+            return self._path(record).read_bytes()
+        except OSError as error:
+            self.mark_broken(item, f"cannot be read: {error.strerror}")
+            raise self._gone(item, record.key, str(error.strerror)) from error
+
+    def _or_broken(self, item: ItemId, make: Callable[[], tuple[bytes, str]]) -> tuple[bytes, str]:
+        try:
+            return make()
+        except InputError as error:
+            self.mark_broken(item, error.message)
+            raise self._gone(item, self._record_key(item), error.message) from error
+
+    def _record_key(self, item: ItemId) -> str:
+        return self._items.get([item])[item].key
+
+    def _path(self, record: Item) -> Path:
+        return self._root / record.key
+
+    def _gone(self, item: ItemId, key: str, reason: str) -> NotFound:
+        return NotFound(
+            f"{key} cannot be shown: {reason}", code="broken_item", details=[{"item": item, "reason": reason}]
+        )

@@ -1,0 +1,136 @@
+"""What there is to know about a task at one moment: the status, and pages of items."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightbulb.errors import InputError
+from lightbulb.records import Accuracy, Bools, Item, Label, Prediction
+from lightbulb.services.assemble import Workspace
+from lightbulb.services.learner import LearnerStatus, Needed
+
+STATES = ("all", "labelled", "unlabelled", "proposed", "broken", "skipped")
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """labels: that were given when it was trained. seconds_ago: since it was published."""
+
+    version: int
+    labels: int
+    seconds_ago: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts are of items; classes and proposed count labels and proposals by class."""
+
+    total: int
+    labelled: int
+    unlabelled: int
+    proposed: int
+    broken: int
+    skipped: int
+    accuracy: Accuracy | None
+    learner: LearnerStatus
+    needed: Needed | None
+    model: ModelStatus | None
+    seconds_per_label: float | None
+    labels_by_class: dict[str, int]
+    proposals_by_class: dict[str, int]
+    banners: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ItemRow:
+    item: Item
+    state: str
+    label: Label | None
+    proposal: Prediction | None
+
+
+def status(workspace: Workspace) -> Status:
+    view, snapshot = workspace.catalog.view, workspace.learner.snapshot
+    classes = workspace.task.classes
+    counts = np.bincount(view.labels[view.labelled], minlength=len(classes))
+    proposals = workspace.confirming.counts()
+    labelled = int(view.labelled.sum())
+    return Status(
+        total=len(view.ids),
+        labelled=labelled,
+        unlabelled=int(view.askable.sum()),
+        proposed=sum(proposals.values()),
+        broken=int(view.broken.sum()),
+        skipped=int((view.askable & (view.skipped_at > 0)).sum()),
+        accuracy=snapshot.accuracy if snapshot else None,
+        learner=workspace.learner.status(),
+        needed=workspace.learner.needed() if snapshot is None else None,
+        model=ModelStatus(snapshot.version, snapshot.labels, time.time() - snapshot.published_at)
+        if snapshot
+        else None,
+        seconds_per_label=workspace.labels.pace(),
+        labels_by_class={name: int(count) for name, count in zip(classes, counts, strict=True)},
+        proposals_by_class=proposals,
+        banners=tuple(_banners(workspace)),
+    )
+
+
+def _banners(workspace: Workspace) -> list[tuple[str, str]]:
+    view = workspace.catalog.view
+    banners: list[tuple[str, str]] = []
+    if workspace.learner.banner:
+        banners.append(("warning", workspace.learner.banner))
+    broken = int(view.broken.sum())
+    if broken:
+        files = "1 file" if broken == 1 else f"{broken} files"
+        banners.append(("warning", f"{files} cannot be used; the Dataset page gives the reasons under Broken."))
+    if view.orphans:
+        banners.append(
+            ("warning", f"{view.orphans} labels are of classes that label.classes no longer lists; their items are asked again.")
+        )  # fmt: skip
+    if workspace.judgements.error:
+        banners.append(("error", f"Labels are safe in the database, but {workspace.judgements.error}"))
+    return banners
+
+
+def page_of_items(
+    workspace: Workspace, *, state: str, label: str | None, text: str, offset: int, limit: int
+) -> tuple[int, list[ItemRow]]:
+    """(how many match, one page of them). Raises: InputError for an unknown state; LabelError."""
+    if state not in STATES:
+        raise InputError(f"unknown state {state!r} (known: {', '.join(STATES)})", code="unknown_state")
+    view = workspace.catalog.view
+    proposals = workspace.confirming.proposals()
+    proposed = np.zeros(len(view.ids), dtype=np.bool_)
+    proposed_label = np.full(len(view.ids), -1, dtype=np.int64)
+    if proposals is not None:
+        at = view.positions(proposals.item_ids)
+        proposed[at], proposed_label[at] = True, proposals.labels
+    masks: dict[str, Bools] = {
+        "all": np.ones(len(view.ids), dtype=np.bool_),
+        "labelled": view.labelled,
+        "unlabelled": view.askable,
+        "proposed": proposed,
+        "broken": view.broken,
+        "skipped": view.askable & (view.skipped_at > 0),
+    }
+    mask = masks[state]
+    if label is not None:
+        wanted = workspace.task.classes.index(workspace.task.check_value(label))
+        mask = mask & ((proposed_label if state == "proposed" else view.labels) == wanted)
+    only = None if state == "all" and label is None else [int(item) for item in view.ids[mask]]
+    total, items = workspace.items.search(text=text, only=only, offset=offset, limit=limit)
+    labels = {one.item: one for one in workspace.labels.current([item.id for item in items])}
+    snapshot = workspace.learner.snapshot
+    rows = []
+    for item, at in zip(items, view.positions([item.id for item in items]), strict=True):
+        given = labels.get(item.id)
+        proposal = snapshot.prediction(item.id) if snapshot and at >= 0 and proposed[at] else None
+        name = "broken" if item.broken else "labelled" if given else "proposed" if proposal else "unlabelled"
+        if name == "unlabelled" and at >= 0 and view.skipped_at[at] > 0:
+            name = "skipped"
+        rows.append(ItemRow(item, name, given, proposal))
+    return total, rows

@@ -1,0 +1,100 @@
+"""`/score`: images in, class probabilities out, from one snapshot, through the path that trained it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lightbulb.encoders import Encoder
+from lightbulb.errors import InputError, LightBulbError, NotReady
+from lightbulb.records import Float16s, Float32s, Snapshot
+from lightbulb.services.fetching import UrlFetcher
+
+CHUNK = 32
+FETCHERS = 8
+
+
+@dataclass(frozen=True)
+class Scored:
+    """labels: class names in config order. scores: float32 (n, n_classes), a row for each input in order."""
+
+    labels: tuple[str, ...]
+    scores: Float32s
+    model_version: int
+
+
+class Scoring:
+    """explain: raises the NotReady that says what is missing while there is no snapshot."""
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot | None],
+        encoder: Callable[[], Encoder],
+        fetcher: UrlFetcher,
+        explain: Callable[[], NotReady],
+    ) -> None:
+        self._snapshot = snapshot
+        self._encoder = encoder
+        self._fetcher = fetcher
+        self._explain = explain
+
+    def score_urls(self, urls: Sequence[str]) -> Scored:
+        """Fetches and scores. Raises: as `score_bytes`; FetchError; InputError for an unusable URL."""
+        self._ready()
+        with ThreadPoolExecutor(min(FETCHERS, len(urls)), thread_name_prefix="fetch") as pool:
+            fetched = list(pool.map(lambda url: _attempt(self._fetcher.fetch, url), urls))
+        return self.score_bytes(_all_or_error(fetched, "url", urls))
+
+    def score_bytes(self, files: Sequence[bytes], names: Sequence[str] | None = None) -> Scored:
+        """Scores encoded images.
+
+        Raises: NotReady while there is no model; UnreadableImage naming every input that is no image.
+        """
+        snapshot = self._ready()
+        encoder = self._encoder()
+        shown = names if names is not None else [f"image {index}" for index in range(len(files))]
+        scores = []
+        for start in range(0, len(files), CHUNK):
+            inputs = _all_or_error(
+                [_attempt(encoder.prepare, data) for data in files[start : start + CHUNK]],
+                "name",
+                shown[start : start + CHUNK],
+                start,
+            )
+            scores.append(self.score_embeddings(encoder.encode(inputs), snapshot))
+        return Scored(snapshot.classes, np.concatenate(scores), snapshot.version)
+
+    def score_embeddings(self, embeddings: Float16s, snapshot: Snapshot | None = None) -> Float32s:
+        """float16 (n, dim) → float32 (n, n_classes). Raises: NotReady."""
+        using = snapshot or self._ready()
+        return using.classifier.probabilities(embeddings.astype(np.float32))
+
+    def _ready(self) -> Snapshot:
+        snapshot = self._snapshot()
+        if snapshot is None:
+            raise self._explain()
+        return snapshot
+
+
+def _attempt(function: Callable[[Any], Any], argument: Any) -> Any:
+    try:
+        return function(argument)
+    except LightBulbError as error:
+        return error
+
+
+def _all_or_error(results: Sequence[Any], kind: str, names: Sequence[str], start: int = 0) -> list[Any]:
+    """The results; or, if some are errors, the first of them with the details of all."""
+    failed = [(index, result) for index, result in enumerate(results) if isinstance(result, LightBulbError)]
+    if not failed:
+        return list(results)
+    details = [
+        {"index": start + index, kind: names[index][:200], "problem": error.message} for index, error in failed
+    ]
+    index, first = failed[0]
+    prefix = f"{names[index]}: " if isinstance(first, InputError) and kind == "name" else ""
+    raise type(first)(f"{prefix}{first.message}", code=first.code, details=details)

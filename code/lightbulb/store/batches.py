@@ -1,0 +1,147 @@
+"""Batches shown for confirmation, and what people made of them: the evidence behind every proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import select, update
+
+from lightbulb.errors import Conflict, NotFound
+from lightbulb.records import ActionKind, Batch, ItemId, Source
+from lightbulb.store.database import Database, chunks, now
+from lightbulb.store.labels import add_action, add_label, make_current, not_undone
+from lightbulb.store.schema import actions, batch_items, batches, current_labels, items
+
+
+class Verdict(StrEnum):
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"  # "not this class", with or without another class given
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What is known of a class's proposals by looking: of `audited` items that people saw in the batch, `wrong` were wrong.
+
+    candidates: proposals of the class when the batch was drawn.
+    """
+
+    audited: int
+    wrong: int
+    candidates: int
+
+
+class BatchStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self, batch: Batch, *, threshold: float, client: str
+    ) -> int:
+        """Keeps a batch before it is shown; returns its id (that of `batch` is ignored)."""
+        with self._database.write() as connection:
+            values = {
+                "label": batch.label, "model_version": batch.model_version, "threshold": threshold,
+                "candidates": batch.candidates, "client": client, "created_at": now(),
+            }  # fmt: skip
+            number = int(connection.execute(batches.insert().values(values)).inserted_primary_key[0])
+            rows = [
+                {"batch": number, "item": item, "score": score}
+                for item, score in zip(batch.items, batch.scores, strict=True)
+            ]
+            connection.execute(batch_items.insert(), rows)
+        return number
+
+    def last_open(self, client: str, model_version: int) -> int | None:
+        """The client's newest unanswered batch of this model."""
+        query = (
+            select(batches.c.id)
+            .where(
+                batches.c.client == client, batches.c.model_version == model_version, batches.c.action.is_(None)
+            )
+            .order_by(batches.c.id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            return connection.execute(query).scalar()
+
+    def get(self, number: int) -> Batch:
+        """The batch with all its items. Raises: NotFound."""
+        with self._database.read() as connection:
+            head = connection.execute(select(batches).where(batches.c.id == number)).first()
+            if head is None:
+                raise NotFound(f"there is no batch {number}", code="unknown_batch", details=[{"batch": number}])
+            query = (
+                select(batch_items.c.item, items.c.key, batch_items.c.score)
+                .join(items, items.c.id == batch_items.c.item)
+                .where(batch_items.c.batch == number)
+            )
+            rows = connection.execute(query).all()
+        return Batch(
+            number, head.label, head.model_version, head.candidates,
+            tuple(row.item for row in rows), tuple(row.key for row in rows), tuple(row.score for row in rows),
+        )  # fmt: skip
+
+    def answer(
+        self,
+        batch: Batch,
+        rejected: Mapping[ItemId, str | None],
+        annotator: str,
+        *,
+        seconds: float | None,
+        leave_out: Sequence[ItemId] = (),
+    ) -> tuple[int, list[ItemId]]:
+        """Confirms the batch but for `rejected` (item → its right class, or None for "not this one").
+
+        Items that someone labelled meanwhile keep that label. leave_out: items that nobody could see.
+        Returns (action, confirmed items). Raises: Conflict if it was answered before.
+        """
+        with self._database.write() as connection:
+            if connection.execute(select(batches.c.action).where(batches.c.id == batch.id)).scalar() is not None:
+                raise Conflict(
+                    f"batch {batch.id} was answered already", code="batch_answered", details=[{"batch": batch.id}]
+                )
+            taken: set[ItemId] = set(leave_out)
+            for part in chunks(batch.items):
+                query = select(current_labels.c.item).where(current_labels.c.item.in_(part))
+                taken.update(connection.execute(query).scalars())
+            judged = [item for item in batch.items if item not in taken]
+            confirmed = [item for item in judged if item not in rejected]
+            action = add_action(connection, ActionKind.BATCH, annotator)
+            connection.execute(update(batches).where(batches.c.id == batch.id).values(action=action))
+            each = None if seconds is None or not judged else seconds / len(judged)
+            for item in confirmed:
+                add_label(connection, action, item, batch.label, Source.CONFIRMED, each)
+            for item in judged:
+                if rejected.get(item) is not None:
+                    add_label(connection, action, item, rejected[item], Source.HUMAN, each)
+                verdict = Verdict.REJECTED if item in rejected else Verdict.CONFIRMED
+                connection.execute(
+                    update(batch_items)
+                    .where(batch_items.c.batch == batch.id, batch_items.c.item == item)
+                    .values(verdict=verdict)
+                )
+            make_current(connection, judged)
+        return action, confirmed
+
+    def items_of_action(self, action: int) -> list[ItemId]:
+        """Items of the batch that an action answered; empty if it answered none."""
+        query = (
+            select(batch_items.c.item)
+            .join(batches, batches.c.id == batch_items.c.batch)
+            .where(batches.c.action == action, batch_items.c.verdict.is_not(None))
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def rejections(self) -> list[tuple[ItemId, str]]:
+        """(item, class) that a person said no to, and did not take back."""
+        query = (
+            select(batch_items.c.item, batches.c.label)
+            .join(batches, batches.c.id == batch_items.c.batch)
+            .join(actions, actions.c.id == batches.c.action)
+            .where(batch_items.c.verdict == Verdict.REJECTED, not_undone())
+        )
+        with self._database.read() as connection:
+            return [(row.item, row.label) for row in connection.execute(query)]

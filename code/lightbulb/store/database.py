@@ -1,0 +1,128 @@
+"""One engine, one write path: every write is a short transaction behind one lock."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.util import CommandError
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from lightbulb.errors import StoreError
+
+T = TypeVar("T")
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_SECONDS = 10.0
+IDS_PER_QUERY = 500  # SQLite allows a limited number of variables in a statement
+
+
+class Database:
+    """Opens the database, creating or migrating it. `is_new`: it held no tables before.
+
+    Raises: StoreError if another process writes to it, or it cannot be opened or migrated.
+    """
+
+    def __init__(self, url: str, *, exclusive: bool = True) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise StoreError(f"storage.database: {url!r} is not a database URL: {error}") from error
+        self._file_lock = self._lock_file(parsed.database) if exclusive and _is_file(parsed) else None
+        self._write_lock = threading.RLock()
+        try:
+            if _is_file(parsed):
+                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+            self._engine = create_engine(parsed)
+            if parsed.get_backend_name() == "sqlite":
+                event.listen(self._engine, "connect", _prepare_sqlite)
+                event.listen(self._engine, "begin", _begin_sqlite)
+            self.is_new = self._migrate()
+        except (DBAPIError, CommandError, OSError, ModuleNotFoundError) as error:
+            self._release_file_lock()
+            raise StoreError(
+                f"storage.database: {parsed.render_as_string()} cannot be opened: {error}"
+            ) from error
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is on disk when the block ends, or did not happen."""
+        with self._write_lock, self._engine.connect() as connection:
+            with connection.execution_options(lightbulb_write=True).begin():
+                yield connection
+
+    def close(self) -> None:
+        self._engine.dispose()
+        self._release_file_lock()
+
+    def _migrate(self) -> bool:
+        settings = AlembicConfig()
+        settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        settings.set_main_option("path_separator", "os")
+        with self._write_lock, self._engine.connect() as connection:
+            is_new = not connection.dialect.has_table(connection, "alembic_version")
+            connection.rollback()
+            settings.attributes["connection"] = connection
+            command.upgrade(settings, "head")
+            connection.commit()
+        return is_new
+
+    def _lock_file(self, path: str | None) -> FileLock:
+        lock_path = Path(f"{path}.lock")
+        lock_path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(lock_path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreError(
+                f"{path} is in use by another Light Bulb process; stop that one first", code="in_use"
+            ) from None
+        return lock
+
+    def _release_file_lock(self) -> None:
+        if self._file_lock is not None:
+            self._file_lock.release()
+
+
+def now() -> datetime:
+    """UTC without a zone, as the database keeps it."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), IDS_PER_QUERY):
+        yield values[start : start + IDS_PER_QUERY]
+
+
+def _is_file(url: Any) -> bool:
+    return url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin below, not where the driver thinks best
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # a click answered with 200 survives a power cut, too
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("lightbulb_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

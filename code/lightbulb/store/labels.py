@@ -1,0 +1,257 @@
+"""Labels and actions: append-only, every step undoable, sending twice harmless."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, select
+from sqlalchemy.exc import IntegrityError
+
+from lightbulb.errors import Conflict, NotFound
+from lightbulb.records import ActionKind, Answer, ItemId, Label, Source
+from lightbulb.store.database import Database, chunks, now
+from lightbulb.store.schema import actions, current_labels, items, labels
+
+UNDOABLE = (ActionKind.LABEL, ActionKind.SKIP, ActionKind.BATCH)
+PACE_WINDOW = 50  # labels that the pace is measured over
+
+
+@dataclass(frozen=True)
+class Undone:
+    action: int
+    kind: ActionKind
+    items: tuple[ItemId, ...]
+
+
+@dataclass(frozen=True)
+class ImportedLabel:
+    """One row of a file of labels. created_at None: now. annotator None: the importing user."""
+
+    item: ItemId
+    value: str
+    source: Source
+    annotator: str | None
+    seconds: float | None
+    created_at: Any = None
+
+
+def not_undone() -> ColumnElement[bool]:
+    """Condition on `actions`: nobody took it back."""
+    later = actions.alias("later")
+    return ~exists().where(later.c.undoes == actions.c.id)
+
+
+class LabelStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, answers: Sequence[Answer], annotator: str) -> list[int]:
+        """Saves answers, one action each, all or none; returns the action of each.
+
+        An answer whose client_id is known already changes nothing and returns the action it made then.
+
+        Raises: NotFound for an unknown item; Conflict if a client_id comes back with another answer.
+        """
+        with self._database.write() as connection:
+            _refuse_unknown_items(connection, [answer.item for answer in answers])
+            return [_record_one(connection, answer, annotator) for answer in answers]
+
+    def record_import(self, rows: Sequence[ImportedLabel], annotator: str) -> int:
+        """Saves rows as one action that no key press undoes."""
+        with self._database.write() as connection:
+            by_annotator: dict[tuple[str, Any], list[ImportedLabel]] = {}
+            for row in rows:
+                by_annotator.setdefault((row.annotator or annotator, row.created_at), []).append(row)
+            for (who, when), group in by_annotator.items():
+                action = add_action(connection, ActionKind.IMPORT, who, created_at=when)
+                for row in group:
+                    add_label(connection, action, row.item, row.value, row.source, row.seconds)
+                make_current(connection, [row.item for row in group])
+        return len(rows)
+
+    def undo(self, annotator: str) -> Undone:
+        """Takes back the annotator's last action that still stands.
+
+        Raises: Conflict (`nothing_to_undo`).
+        """
+        with self._database.write() as connection:
+            query = (
+                select(actions.c.id, actions.c.kind)
+                .where(actions.c.annotator == annotator, actions.c.kind.in_(UNDOABLE), not_undone())
+                .order_by(actions.c.id.desc())
+                .limit(1)
+            )
+            last = connection.execute(query).first()
+            if last is None:
+                raise Conflict("there is nothing to undo", code="nothing_to_undo")
+            add_action(connection, ActionKind.UNDO, annotator, undoes=last.id)
+            touched = touched_items(connection, last.id)
+            make_current(connection, touched)
+        return Undone(last.id, ActionKind(last.kind), tuple(touched))
+
+    def current(self, only: Collection[ItemId] | None = None) -> list[Label]:
+        """The labels in force, of all items or of these."""
+        with self._database.read() as connection:
+            if only is None:
+                return [_label(row) for row in connection.execute(_current_query().order_by(labels.c.item))]
+            found: list[Label] = []
+            for part in chunks(list(only)):
+                rows = connection.execute(_current_query().where(current_labels.c.item.in_(part)))
+                found += [_label(row) for row in rows]
+        return found
+
+    def export_rows(self) -> list[tuple[str, Label]]:
+        """(item key, label in force), ordered by key."""
+        query = _current_query().add_columns(items.c.key).join(items, items.c.id == current_labels.c.item)
+        with self._database.read() as connection:
+            return [(row.key, _label(row)) for row in connection.execute(query.order_by(items.c.key))]
+
+    def ever_given(self) -> set[tuple[str, str]]:
+        """Every (item key, value) that was ever saved, taken back or not."""
+        query = (
+            select(items.c.key, labels.c.value)
+            .join(items, items.c.id == labels.c.item)
+            .where(labels.c.value.is_not(None))
+        )
+        with self._database.read() as connection:
+            return {(row.key, row.value) for row in connection.execute(query)}
+
+    def skips(self) -> dict[ItemId, int]:
+        """Item → the last action that skipped it and was not undone."""
+        query = (
+            select(labels.c.item, func.max(labels.c.action).label("action"))
+            .join(actions, actions.c.id == labels.c.action)
+            .where(labels.c.value.is_(None), not_undone())
+            .group_by(labels.c.item)
+        )
+        with self._database.read() as connection:
+            return {row.item: row.action for row in connection.execute(query)}
+
+    def last_action(self) -> int:
+        with self._database.read() as connection:
+            return connection.execute(select(func.max(actions.c.id))).scalar() or 0
+
+    def pace(self) -> float | None:
+        """Median seconds per label over the last labels that came with a time."""
+        query = (
+            select(labels.c.seconds)
+            .where(labels.c.seconds.is_not(None), labels.c.value.is_not(None))
+            .order_by(labels.c.id.desc())
+            .limit(PACE_WINDOW)
+        )
+        with self._database.read() as connection:
+            seconds = [row.seconds for row in connection.execute(query)]
+        return statistics.median(seconds) if seconds else None
+
+
+# --- steps inside a transaction, shared with batches.py --------------------------------------------
+
+
+def add_action(
+    connection: Connection,
+    kind: ActionKind,
+    annotator: str,
+    *,
+    client_id: str | None = None,
+    undoes: int | None = None,
+    created_at: Any = None,
+) -> int:
+    values = {
+        "kind": kind, "annotator": annotator, "created_at": created_at or now(),
+        "client_id": client_id, "undoes": undoes,
+    }  # fmt: skip
+    return int(connection.execute(actions.insert().values(values)).inserted_primary_key[0])
+
+
+def add_label(
+    connection: Connection, action: int, item: ItemId, value: str | None, source: Source, seconds: float | None
+) -> None:
+    values = {"action": action, "item": item, "value": value, "source": source, "seconds": seconds}
+    connection.execute(labels.insert().values(values))
+
+
+def make_current(connection: Connection, touched: Iterable[ItemId]) -> None:
+    """Points `current_labels` at each item's last label that was not undone."""
+    for part in chunks(sorted(set(touched))):
+        query = (
+            select(labels.c.item, func.max(labels.c.id).label("label"))
+            .join(actions, actions.c.id == labels.c.action)
+            .where(labels.c.item.in_(part), labels.c.value.is_not(None), not_undone())
+            .group_by(labels.c.item)
+        )
+        rows = [{"item": row.item, "label": row.label} for row in connection.execute(query)]
+        connection.execute(delete(current_labels).where(current_labels.c.item.in_(part)))
+        if rows:
+            connection.execute(current_labels.insert(), rows)
+
+
+def touched_items(connection: Connection, action: int) -> list[ItemId]:
+    rows = connection.execute(select(labels.c.item).where(labels.c.action == action).order_by(labels.c.id))
+    return [row.item for row in rows]
+
+
+def _record_one(connection: Connection, answer: Answer, annotator: str) -> int:
+    if answer.client_id is not None:
+        earlier = _earlier(connection, answer)
+        if earlier is not None:
+            return earlier
+    kind = ActionKind.SKIP if answer.label is None else ActionKind.LABEL
+    try:
+        action = add_action(connection, kind, annotator, client_id=answer.client_id)
+    except IntegrityError as error:  # another process took the client_id between the two statements
+        raise Conflict(f"client_id {answer.client_id!r} is taken") from error
+    add_label(connection, action, answer.item, answer.label, Source.HUMAN, answer.seconds)
+    make_current(connection, [answer.item])
+    return action
+
+
+def _earlier(connection: Connection, answer: Answer) -> int | None:
+    query = (
+        select(actions.c.id, labels.c.item, labels.c.value)
+        .join(labels, labels.c.action == actions.c.id)
+        .where(actions.c.client_id == answer.client_id)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    if (row.item, row.value) != (answer.item, answer.label):
+        raise Conflict(
+            f"client_id {answer.client_id!r} was used for another answer",
+            code="client_id_taken",
+            details=[{"item": answer.item, "client_id": answer.client_id}],
+        )
+    return int(row.id)
+
+
+def _refuse_unknown_items(connection: Connection, wanted: Sequence[ItemId]) -> None:
+    known: set[ItemId] = set()
+    for part in chunks(wanted):
+        known.update(connection.execute(select(items.c.id).where(items.c.id.in_(part))).scalars())
+    unknown = sorted(set(wanted) - known)
+    if unknown:
+        listed = ", ".join(str(item) for item in unknown[:5])
+        raise NotFound(
+            f"there is no item {listed}", code="unknown_item", details=[{"item": item} for item in unknown]
+        )
+
+
+def _current_query() -> Select[Any]:
+    return (
+        select(
+            labels.c.item, labels.c.value, actions.c.annotator, labels.c.source, labels.c.seconds,
+            actions.c.created_at, labels.c.action, actions.c.kind,
+        )
+        .select_from(current_labels)
+        .join(labels, labels.c.id == current_labels.c.label)
+        .join(actions, actions.c.id == labels.c.action)
+    )  # fmt: skip
+
+
+def _label(row: Any) -> Label:
+    return Label(
+        row.item, row.value, row.annotator, Source(row.source), row.seconds, row.created_at, row.action,
+        ActionKind(row.kind),
+    )

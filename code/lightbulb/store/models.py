@@ -1,0 +1,116 @@
+"""Models on disk: one folder each, written beside and renamed, without pickle; and their history."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from sqlalchemy import func, select
+
+from lightbulb.records import Snapshot
+from lightbulb.store.database import Database, now
+from lightbulb.store.files import fsync_folder
+from lightbulb.store.schema import models
+
+log = structlog.get_logger()
+
+ARRAYS, CARD = "model.safetensors", "model.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """card: the JSON beside the arrays (decoder, classes, encoder, thresholds, metrics, label count)."""
+
+    version: int
+    arrays: Mapping[str, np.ndarray]
+    card: Mapping[str, Any]
+
+
+class ModelFolder:
+    """`directory/000007/` and so on; readable without a database, so that serving needs nothing else."""
+
+    def __init__(self, directory: Path, *, keep: int) -> None:
+        self._directory = directory
+        self._keep = keep
+
+    def save(self, version: int, arrays: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        beside = self._directory / f".{uuid.uuid4().hex}"
+        beside.mkdir()
+        try:
+            save_file({key: np.ascontiguousarray(value) for key, value in arrays.items()}, beside / ARRAYS)
+            text = json.dumps({"format": FORMAT, "version": version, **card}, indent=2, ensure_ascii=False)
+            (beside / CARD).write_text(text, encoding="utf-8")
+            for name in (ARRAYS, CARD):
+                with (beside / name).open("rb") as file:
+                    os.fsync(file.fileno())
+            beside.rename(self._directory / f"{version:06d}")
+            fsync_folder(self._directory)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+        self._prune()
+
+    def last_good(self) -> StoredModel | None:
+        """The newest model that can be read; damaged ones are passed over with a warning in the log."""
+        for version in sorted(self.versions(), reverse=True):
+            folder = self._directory / f"{version:06d}"
+            try:
+                card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+                if card["format"] != FORMAT:
+                    raise ValueError(f"format {card['format']} is not {FORMAT}")
+                return StoredModel(version, load_file(folder / ARRAYS), card)
+            except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+                log.warning("model.unreadable", folder=str(folder), error=str(error))
+        return None
+
+    def versions(self) -> list[int]:
+        if not self._directory.is_dir():
+            return []
+        return [int(folder.name) for folder in self._directory.iterdir() if folder.name.isdecimal()]
+
+    def _prune(self) -> None:
+        for version in sorted(self.versions())[: -self._keep]:
+            shutil.rmtree(self._directory / f"{version:06d}", ignore_errors=True)
+        for leftover in self._directory.glob(".*"):
+            if len(leftover.name) == 33:  # a folder half written when the process was killed
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+class ModelHistory:
+    """One row per published model, kept for ever: the learning curve."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, snapshot: Snapshot) -> None:
+        accuracy = snapshot.accuracy
+        values = {
+            "version": snapshot.version, "created_at": now(), "labels": snapshot.labels,
+            "trained_on": snapshot.trained_on, "encoder_fingerprint": snapshot.encoder_fingerprint,
+            "accuracy": accuracy and accuracy.value, "low": accuracy and accuracy.low,
+            "high": accuracy and accuracy.high, "n": accuracy and accuracy.n,
+            "metrics": dict(snapshot.metrics),
+        }  # fmt: skip
+        with self._database.write() as connection:
+            connection.execute(models.insert().values(values))
+
+    def last_version(self) -> int:
+        with self._database.read() as connection:
+            return connection.execute(select(func.max(models.c.version))).scalar() or 0
+
+    def rows(self) -> list[dict[str, Any]]:
+        with self._database.read() as connection:
+            rows = connection.execute(select(models).order_by(models.c.version))
+            return [dict(row._mapping) for row in rows]

@@ -1,0 +1,31 @@
+"""torch as this project uses it on a CPU: everyone imports `torch` from here, never directly.
+
+glibc hands freed memory back to the system at once, and every layer of a convolutional network asks
+for it again. Told to keep it, the same forward pass takes about half the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import sys
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
+ONE_GIBIBYTE = 1 << 30
+
+
+def keep_freed_memory() -> None:
+    """Only glibc has `mallopt`; elsewhere this does nothing."""
+    if not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(M_TRIM_THRESHOLD, ONE_GIBIBYTE)
+        libc.mallopt(M_MMAP_THRESHOLD, ONE_GIBIBYTE)
+
+
+keep_freed_memory()
+
+import torch  # noqa: E402
+
+__all__ = ["torch"]

@@ -1,0 +1,32 @@
+"""The honest accuracy: on held-out items only, with its interval."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import binomtest
+
+from lightbulb.records import Accuracy, Float32s, Ints
+
+FEWEST = 5  # held-out labels below which a percentage would only mislead
+
+
+def accuracy_of(probs: Float32s, targets: Ints) -> Accuracy | None:
+    """Share of rows whose most probable class is the target, with the 95% Wilson interval.
+
+    probs: (n, n_classes). targets: class indices (n,). None when n < FEWEST.
+    """
+    n = len(targets)
+    if n < FEWEST:
+        return None
+    right = int((probs.argmax(axis=1) == targets).sum())
+    interval = binomtest(right, n).proportion_ci(confidence_level=0.95, method="wilson")
+    return Accuracy(right / n, float(interval.low), float(interval.high), n)
+
+
+def stratified_folds(targets: Ints, n_folds: int, rng: np.random.Generator) -> Ints:
+    """Fold of each example, int64 (n,); each class is dealt out evenly, the rarest first."""
+    folds = np.empty(len(targets), dtype=np.int64)
+    shuffled = rng.permutation(len(targets))
+    by_class = shuffled[np.argsort(targets[shuffled], kind="stable")]
+    folds[by_class] = np.arange(len(targets)) % n_folds
+    return folds

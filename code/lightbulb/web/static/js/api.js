@@ -1,0 +1,130 @@
+/**
+ * The only module that talks to the server. Every call resolves to the parsed JSON answer
+ * or rejects with an ApiError.
+ *
+ * @typedef {{label: string, score: number}} Guess
+ * @typedef {{item: number, name: string, media: string, guess: Guess|null}} Question
+ * @typedef {{name: string, key: string|null}} LabelClass
+ * @typedef {{title: string, description: string, dataset: string, confidence: number,
+ *   label: {type: string, classes: LabelClass[]}}} Task
+ * @typedef {{item: number, label: string|null, seconds: number, client_id: string}} LabelRow
+ * @typedef {{item: number, name: string, media: string, score: number}} BatchItem
+ * @typedef {{batch: number|null, label: string, candidates: number, items: BatchItem[]}} Batch
+ * @typedef {{item: number, name: string, media: string, state: string, label: string|null,
+ *   source: string|null, reason: string|null, proposal: Guess|null}} ListedItem
+ * @typedef {{undone: number, kind: "label"|"skip"|"batch", items: number[], questions?: Question[]}} Undone
+ */
+
+const TIMEOUT_MS = 20_000;
+/** Statuses that say "not now" rather than "never": what was sent is kept and sent again. */
+const PASSING = new Set([401, 403, 408, 425, 429]);
+
+export class ApiError extends Error {
+  /** @param {string} message @param {{status?: number, code?: string, details?: any[]}} more */
+  constructor(message, { status = 0, code = "network", details = [] } = {}) {
+    super(message);
+    this.status = status; // 0: no answer came at all
+    this.code = code;
+    this.details = details;
+  }
+
+  get isNetwork() { return this.status === 0; }
+
+  /** True when sending the same thing again may well work. */
+  get isPassing() { return this.isNetwork || this.status >= 500 || PASSING.has(this.status); }
+}
+
+/** Tells listeners `event.detail === true` after each answer, `false` when none came. */
+export const reachable = new EventTarget();
+const report = (/** @type {boolean} */ ok) =>
+  reachable.dispatchEvent(new CustomEvent("change", { detail: ok }));
+
+/** @param {Response} response */
+async function errorFrom(response) {
+  const body = await response.json().catch(() => null);
+  const { code = "http_error", message = `The server answered ${response.status}.`, details = [] } = body?.error ?? {};
+  return new ApiError(message, { status: response.status, code, details: details ?? [] });
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit & {timeout?: number}} options
+ * @returns {Promise<Response>} a response with a 2xx status
+ * @throws {ApiError}
+ */
+async function request(path, { timeout = TIMEOUT_MS, ...options } = {}) {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), timeout);
+  let response;
+  try {
+    response = await fetch(path, { ...options, signal: abort.signal, cache: options.cache ?? "no-store" });
+  } catch {
+    report(false);
+    throw new ApiError("The server cannot be reached.");
+  } finally {
+    clearTimeout(timer);
+  }
+  report(true);
+  if (!response.ok) throw await errorFrom(response);
+  return response;
+}
+
+/** @param {string} path @param {RequestInit & {timeout?: number}} [options] */
+async function json(path, options) {
+  const response = await request(path, { ...options, headers: { Accept: "application/json", ...options?.headers } });
+  try {
+    return await response.json();
+  } catch {
+    throw new ApiError("The answer was cut short.", { status: 502, code: "bad_answer" });
+  }
+}
+
+/** @param {string} path @param {object} body @param {RequestInit & {timeout?: number}} [options] */
+const post = (path, body, options) => json(path, {
+  ...options, method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" },
+});
+
+/** @param {Record<string, string|number>} values */
+const query = (values) => new URLSearchParams(Object.entries(values).map(([k, v]) => [k, String(v)])).toString();
+
+/** @returns {Promise<Task>} */
+export const getTask = () => json("/api/task");
+
+/** @returns {Promise<any>} */
+export const getStatus = () => json("/api/status", { timeout: 8_000 });
+
+/** @param {number} n @param {string} client @param {number[]} have @returns {Promise<{questions: Question[], remaining: number}>} */
+export const getQuestions = (n, client, have) => json(`/api/questions?${query({ n, client, have: have.join(",") })}`);
+
+/** `keepalive` lets the last answer arrive although its page is being left. @param {LabelRow[]} labels */
+export const postLabels = (labels) => post("/api/labels", { labels }, { keepalive: true });
+
+/** @returns {Promise<Undone>} */
+export const postUndo = () => post("/api/undo", {});
+
+/** @param {string} client @returns {Promise<Batch>} */
+export const getNextBatch = (client) => json(`/api/batches/next?${query({ client })}`);
+
+/** @param {number} batch @param {{item: number, label: string|null}[]} rejected @param {number} seconds */
+export const postBatch = (batch, rejected, seconds) => post(`/api/batches/${batch}`, { rejected, seconds });
+
+/** @param {Record<string, string|number>} filter @returns {Promise<{total: number, items: ListedItem[]}>} */
+export const getItems = (filter) => json(`/api/items?${query(filter)}`);
+
+export const postRescan = () => post("/api/rescan", {}, { timeout: 600_000 });
+
+/** @param {string} url @returns {Promise<{labels: string[], scores: number[][]}>} */
+export const scoreUrl = (url) => post("/score", { type: "images", urls: [url] }, { timeout: 60_000 });
+
+/** @param {File} file @returns {Promise<{labels: string[], scores: number[][]}>} */
+export function scoreFile(file) {
+  const form = new FormData();
+  form.append("files", file, file.name || "image");
+  return json("/score", { method: "POST", body: form, timeout: 60_000 });
+}
+
+/**
+ * Why an image did not load: an <img> tells no status. Resolves when the bytes are there after all.
+ * @param {string} media
+ */
+export const probeMedia = async (media) => { (await request(media)).body?.cancel(); };

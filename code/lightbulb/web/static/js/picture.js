@@ -1,0 +1,48 @@
+/** Showing one image as large as it deserves. */
+import { make } from "./dom.js";
+import { probeMedia } from "./api.js";
+
+const PIXEL_ART = 128; // at most this many pixels wide and high: scaled up with hard edges
+const LARGEST_STEP = 12;
+
+/**
+ * Size an image for its box: tiny ones by a whole factor, so that all their pixels stay square and
+ * equal; photographs to fit, and never blown up more than twice.
+ * @param {HTMLImageElement} img decoded @param {HTMLElement} box
+ */
+export function fitImage(img, box) {
+  const { naturalWidth: w, naturalHeight: h } = img;
+  const { clientWidth, clientHeight } = box;
+  if (!w || !h || !clientWidth || !clientHeight) return;
+  const room = Math.min(clientWidth / w, clientHeight / h);
+  const tiny = w <= PIXEL_ART && h <= PIXEL_ART;
+  const scale = tiny && room >= 1 ? Math.min(Math.floor(room), LARGEST_STEP) : Math.min(room, 2);
+  img.classList.toggle("pixelated", tiny);
+  img.style.width = `${Math.max(1, Math.floor(w * scale))}px`;
+  img.style.height = `${Math.max(1, Math.floor(h * scale))}px`;
+}
+
+/** Keep the box's image fitted while the window changes. @param {HTMLElement} box */
+export function keepFitted(box) {
+  new ResizeObserver(() => {
+    const img = box.querySelector("img");
+    if (img) fitImage(img, box);
+  }).observe(box);
+}
+
+/**
+ * @param {string} media @param {string} name used as the alternative text
+ * @returns {Promise<HTMLImageElement>} decoded, so that it appears with no delay
+ * @throws {ApiError} saying why it cannot be shown
+ */
+export async function loadImage(media, name) {
+  const img = make("img", { alt: name, draggable: "false" });
+  img.src = media;
+  try {
+    await img.decode();
+  } catch {
+    await probeMedia(media); // throws the server's own reason
+    throw new Error("this browser cannot read the image");
+  }
+  return img;
+}

@@ -1,0 +1,161 @@
+/** The Review page: confirm a batch of proposals of one class at a time. */
+import { getNextBatch, postBatch } from "./api.js";
+import { BatchGrid } from "./batchgrid.js";
+import { clientId } from "./client.js";
+import { announce, byId, make, setText, settings, sleep } from "./dom.js";
+import { percent } from "./format.js";
+import { onShortcuts } from "./keys.js";
+import { outbox } from "./outbox.js";
+import { startShell } from "./shell.js";
+import { onStatus, pollNow } from "./status.js";
+import { Stopwatch } from "./stopwatch.js";
+import { toast } from "./toast.js";
+import { isUndoing, undoLast } from "./undo.js";
+
+const ASK_AGAIN_MS = 3000;
+const LONGEST_WAIT_MS = 8000;
+const SHORTEST_LOOK_MS = 300; // a second press of Enter must not confirm what nobody has seen
+
+const stopwatch = new Stopwatch();
+const grid = new BatchGrid(byId("grid"), renderCount, () => byId("brush").value || null);
+/** @type {import("./api.js").Batch|null} */ let batch = null;
+/** @type {import("./api.js").Task} */ let task;
+let isBusy = false;
+let isLoaded = false; // the thumbnails are there to be looked at
+let retry = 0;
+let asked = 0; // counts requests for a batch: only the answer to the newest is shown
+let closeToast = () => {};
+
+function renderCount() {
+  const ticked = grid.cells.length - grid.rejected.length;
+  setText(byId("batch-selected"), `${ticked} selected`);
+  setText(byId("confirm-text"), isLoaded ? `Confirm ${ticked}` : "Loading…");
+  byId("confirm").disabled = isBusy || !isLoaded;
+}
+
+/** @param {import("./api.js").Batch} next */
+async function show(next) {
+  batch = next;
+  isLoaded = false;
+  byId("nothing").hidden = true;
+  byId("batch").hidden = false;
+  byId("headline").replaceChildren("Unselect everything that is not a ", make("em", {}, `“${next.label}”`));
+  setText(byId("batch-count"), `${next.items.length} of ${next.candidates} proposed`);
+  renderBrush(next.label);
+  const hadFocus = document.activeElement;
+  const loaded = grid.show(next.items);
+  renderCount();
+  window.scrollTo({ top: 0 });
+  if (!hadFocus || hadFocus === document.body || !hadFocus.isConnected || hadFocus.id === "confirm") grid.focusFirst();
+  stopwatch.restart();
+  announce(`${next.items.length} proposed as ${next.label}`);
+  await Promise.race([Promise.all([loaded, sleep(SHORTEST_LOOK_MS)]), sleep(LONGEST_WAIT_MS)]);
+  if (batch !== next) return;
+  isLoaded = true;
+  renderCount();
+}
+
+/** What a click on a ticked thumbnail turns it into. @param {string} label the batch's own */
+function renderBrush(label) {
+  const others = task.label.classes.filter(({ name }) => name !== label);
+  const before = byId("brush").value;
+  byId("brush").replaceChildren(make("option", { value: "" }, "just set aside"),
+    ...others.map(({ name }) => make("option", { value: name }, `it is ${name}`)));
+  byId("brush").value = others.some(({ name }) => name === before) ? before : "";
+}
+
+function showNothing() {
+  batch = null;
+  byId("batch").hidden = true;
+  byId("nothing").hidden = false;
+}
+
+async function loadNext() {
+  clearTimeout(retry);
+  asked += 1;
+  const mine = asked;
+  try {
+    await outbox.flush(2000); // a label given a moment ago must not come back as a proposal
+    const next = await getNextBatch(clientId);
+    if (mine !== asked) return;
+    if (next.batch !== null && next.items.length) { await show(next); return; }
+    showNothing();
+  } catch (error) {
+    if (mine !== asked) return;
+    if (!error.isNetwork) toast(error.message, { level: "error" });
+    if (!batch) byId("batch").hidden = true;
+  }
+  retry = window.setTimeout(loadNext, ASK_AGAIN_MS);
+}
+
+async function confirm() {
+  if (!batch?.batch || isBusy || !isLoaded) return;
+  const { batch: id, label } = batch;
+  isBusy = true;
+  renderCount();
+  let isDone = true;
+  try {
+    const rejected = grid.rejected;
+    const { confirmed } = await postBatch(id, rejected, stopwatch.read());
+    const relabelled = rejected.filter((each) => each.label !== null).length;
+    const said = [`Confirmed ${confirmed} as ${label}`];
+    if (relabelled) said.push(`${relabelled} relabelled`);
+    if (rejected.length > relabelled) said.push(`${rejected.length - relabelled} set aside`);
+    closeToast();
+    closeToast = toast(said.join(", "), { action: { text: "Undo", run: undo } });
+    pollNow();
+  } catch (error) {
+    isDone = !error.isPassing; // refused for good: go on; otherwise the ticks stay and Confirm tries again
+    closeToast();
+    closeToast = toast(isDone ? error.message : `Not confirmed: ${error.message} Your selection is kept; press Confirm to try again.`, { level: "error" });
+  }
+  isBusy = false;
+  if (isDone) await loadNext();
+  else renderCount();
+}
+
+async function undo() {
+  if (isBusy || isUndoing()) return;
+  closeToast();
+  if (await undoLast()) await loadNext();
+}
+
+/** A class key on the pointed-at or focused cell. @param {import("./api.js").LabelClass} chosen */
+function relabel({ name }) {
+  const cell = grid.active;
+  if (!batch || !cell) return;
+  grid.set(cell, name === batch.label, name);
+  announce(cell.element.getAttribute("aria-label") ?? "");
+}
+
+function listen() {
+  byId("confirm").addEventListener("click", confirm);
+  byId("undo").addEventListener("click", undo);
+  byId("undo-empty").addEventListener("click", undo);
+  const size = byId("size");
+  const resize = () => byId("grid").style.setProperty("--size", `${size.value}px`);
+  size.value = settings.get("thumbnail-size", size.value);
+  size.addEventListener("input", () => { settings.set("thumbnail-size", size.value); resize(); });
+  resize();
+  onStatus(({ items }) => {
+    if (batch || byId("nothing").hidden || !items.proposed || isBusy) return;
+    loadNext(); // proposals have just come
+  });
+}
+
+async function start() {
+  task = await startShell();
+  listen();
+  const { classes } = task.label;
+  setText(byId("nothing-text"), `The model proposes labels once it is sure enough (confidence ${percent(task.confidence, 0)}). They appear here by themselves.`);
+  const keys = classes.filter(({ key }) => key).map(({ key, name }) => (key === name ? key : `${key} for ${name}`));
+  setText(byId("key-help"), `A class key (${keys.join(", ")}) gives the image under the pointer or the focus that class.`);
+  onShortcuts({ undo, classes, choose: relabel, other: (event) => {
+    if (event.key !== "Enter") return false;
+    confirm();
+    return true;
+  } });
+  await loadNext();
+}
+
+start();

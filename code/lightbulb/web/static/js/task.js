@@ -1,0 +1,36 @@
+/** The task, asked for once, and how its classes look. */
+import { getTask } from "./api.js";
+import { make, sleep } from "./dom.js";
+
+/** @typedef {import("./api.js").Task} Task @typedef {import("./api.js").LabelClass} LabelClass */
+
+/** @returns {Promise<Task>} waits for the server when it is away */
+export async function loadTask() {
+  for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
+    try {
+      return await getTask();
+    } catch {
+      await sleep(wait); // the banner tells the person why nothing happens
+    }
+  }
+}
+
+/** A coloured dot: a second cue beside the name, never the only one. @param {number} index */
+export function classDot(index) {
+  const dot = make("span", { class: "dot", "aria-hidden": "true" });
+  // the golden angle keeps neighbours apart however many classes there are
+  dot.style.background = `hsl(${(42 + index * 137.5) % 360} 62% 52%)`;
+  return dot;
+}
+
+/**
+ * @param {LabelClass[]} classes
+ * @param {(chosen: LabelClass, event: MouseEvent) => void} choose
+ * @returns {HTMLButtonElement[]}
+ */
+export function classButtons(classes, choose) {
+  return classes.map((each, index) => make("button", {
+    type: "button", class: "class-button", "data-class": each.name, title: each.name,
+    "aria-keyshortcuts": each.key, onclick: (/** @type {MouseEvent} */ event) => choose(each, event),
+  }, classDot(index), make("span", { class: "class-name" }, each.name), each.key ? make("kbd", {}, each.key) : null));
+}

@@ -1,0 +1,50 @@
+/** The numbers at the top of every page. */
+import { byId, setText } from "./dom.js";
+import { accuracyText, ago, intervalText, percent, plural } from "./format.js";
+
+/** What the learner is doing, in a few words. @param {any} status @returns {string} */
+function trainingDetail({ training, encoding, needed, model }) {
+  if (training.error) return training.error;
+  if (training.state === "encoding") return `encoding ${encoding?.done ?? 0} / ${encoding?.total ?? "?"}`;
+  if (needed) return needed.message;
+  // states change several times a second: the model's age says the same and reads calmly
+  if (model) return `model ${model.version}, ${ago(model.seconds_ago)}`;
+  if (training.state === "off") return "switched off";
+  return training.active ? "first model" : "waiting for labels";
+}
+
+/** @param {any} accuracy */
+function renderAccuracy(accuracy) {
+  setText(byId("accuracy"), accuracyText(accuracy));
+  setText(byId("accuracy-detail"), accuracy ? `${intervalText(accuracy)}, n = ${accuracy.n}` : "not measured yet");
+  byId("accuracy-metric").title = accuracy
+    ? `measured on ${plural(accuracy.n, "held-out item")}, 95% interval ${intervalText(accuracy)}`
+    : "Measured on randomly drawn items that are never trained on, once a few of them are labelled";
+}
+
+/** @param {any} status */
+function renderTraining(status) {
+  const { training } = status;
+  setText(byId("training"), training.active ? "Yes" : "No");
+  document.body.classList.toggle("is-training", Boolean(training.active));
+  const detail = byId("training-detail");
+  setText(detail, trainingDetail(status));
+  detail.classList.toggle("error", Boolean(training.error));
+  byId("training-metric").title = training.state === "encoding"
+    ? `encoding ${percent(training.progress ?? 0, 0)}` : trainingDetail(status);
+}
+
+/** @param {any} status */
+export function renderTopbar(status) {
+  const { items, accuracy } = status;
+  setText(byId("labelled"), `${items.labelled} / ${items.total}`);
+  const bar = byId("labelled-progress");
+  bar.max = Math.max(items.total, 1);
+  bar.value = items.labelled;
+  renderAccuracy(accuracy);
+  renderTraining(status);
+  const seconds = status.seconds_per_label;
+  setText(byId("time-per-label"), seconds === null || seconds === undefined ? "–" : `${seconds.toFixed(1)} s`);
+  setText(byId("review-count"), String(items.proposed));
+  byId("review-link").classList.toggle("hot", items.proposed > 0);
+}
