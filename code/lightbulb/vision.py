@@ -12,7 +12,7 @@ import importlib
 import sys
 from typing import Any
 
-import torch
+from lightbulb.torch_setup import torch
 
 _MISSING = "torchvision::nms does not exist"
 _SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"

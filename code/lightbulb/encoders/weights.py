@@ -51,7 +51,7 @@ def resolve_weights(configured: str, *, url: str, builtin: str) -> Weights:
     if configured == "builtin":
         return _load(BUILTIN_DIRECTORY / builtin, "built-in")
     if configured not in ("auto", "torchvision"):
-        return _load(Path(configured), str(configured))
+        return _load(Path(configured), Path(configured).name)
     try:
         return _load(cached_download(url), "torchvision ImageNet")
     except WeightsError as error:

@@ -195,6 +195,16 @@ class Learner:
             return False
         return True
 
+    def encode_step(self) -> bool:
+        """As `step`, but encodes only; False when everything is encoded."""
+        if self._cache is None:
+            self._open()
+        elif self._pending:
+            self._encode_chunk()
+        else:
+            return False
+        return True
+
     # --- steps -----------------------------------------------------------------------------------
 
     def _open(self) -> None:

@@ -1,5 +1,6 @@
 /** The Review page: confirm a batch of proposals of one class at a time. */
 import { getNextBatch, postBatch } from "./api.js";
+import { setProblem } from "./banners.js";
 import { BatchGrid } from "./batchgrid.js";
 import { clientId } from "./client.js";
 import { announce, byId, make, setText, settings, sleep } from "./dom.js";
@@ -78,11 +79,13 @@ async function loadNext() {
     await outbox.flush(2000); // a label given a moment ago must not come back as a proposal
     const next = await getNextBatch(clientId);
     if (mine !== asked) return;
+    setProblem("batch", null);
     if (next.batch !== null && next.items.length) { await show(next); return; }
     showNothing();
   } catch (error) {
     if (mine !== asked) return;
-    if (!error.isNetwork) toast(error.message, { level: "error" });
+    // a banner, not a toast: this is asked again every few seconds
+    if (!error.isNetwork) setProblem("batch", `No batch can be shown: ${error.message}`);
     if (!batch) byId("batch").hidden = true;
   }
   retry = window.setTimeout(loadNext, ASK_AGAIN_MS);

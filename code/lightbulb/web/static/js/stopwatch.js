@@ -1,3 +1,5 @@
+const LONGEST_S = 36_000; // the server takes no more for a real pace, and a page may stay open overnight
+
 /** Seconds that a person has been looking: time with the tab hidden does not count. */
 export class Stopwatch {
   constructor() {
@@ -11,10 +13,10 @@ export class Stopwatch {
     this.since = document.hidden ? null : performance.now();
   }
 
-  /** @returns {number} seconds, to the millisecond */
+  /** @returns {number} seconds, to the millisecond, at most ten hours */
   read() {
     const running = this.since === null ? 0 : performance.now() - this.since;
-    return Math.round(this.total + running) / 1000;
+    return Math.min(Math.round(this.total + running) / 1000, LONGEST_S);
   }
 
   #pause() {

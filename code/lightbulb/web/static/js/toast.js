@@ -8,7 +8,9 @@ import { byId, make } from "./dom.js";
 export function toast(text, { level = "info", action = null, ms = level === "error" ? 9000 : action ? 12000 : 2500 } = {}) {
   const list = byId("toasts");
   // an open modal dialog hides whatever is outside it
-  (document.querySelector("dialog[open]") ?? document.body).append(list);
+  const dialog = document.querySelector("dialog[open]");
+  (dialog ?? document.body).append(list);
+  dialog?.addEventListener("close", () => document.body.append(list), { once: true });
   const close = () => { clearTimeout(timer); box.remove(); };
   const box = make("div", { class: `toast toast-${level}`, "data-level": level }, make("span", {}, text),
     action && make("button", { type: "button", class: "toast-action", onclick: () => { close(); action.run(); } }, action.text),

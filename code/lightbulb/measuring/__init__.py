@@ -1,0 +1,1 @@
+"""Measuring the whole: a scripted annotator over the real services, and benchmarks with bare baselines."""

@@ -1,0 +1,228 @@
+"""A scripted annotator: answers the real services' questions from a file of truths.
+
+Each run splits the items, asks only about one part, and measures on the other, which is never asked,
+never encoded into the pool and never seen by the learner. The learner works synchronously, a model
+after every answer, as it does when a person answers more slowly than it trains.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from lightbulb.config import Config, StorageSection
+from lightbulb.encoders.embed import encode_files
+from lightbulb.errors import ConfigError, InputError
+from lightbulb.items.folder import key_below
+from lightbulb.records import Answer, Bools, Float16s, Ints
+from lightbulb.services.assemble import ENCODERS, FORMATS, TASKS, Workspace, open_workspace
+from lightbulb.services.encoder_handle import EncoderHandle
+from lightbulb.store.embeddings import EmbeddingCache
+from lightbulb.store.files import write_atomically
+
+TEST_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Point:
+    """At one label count: accuracies of the runs on their test items, and what the runs proposed."""
+
+    labels: int
+    accuracies: tuple[float, ...]
+    proposed: int
+    proposed_right: int
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Every item with a known answer. targets: class indices. embeddings: float16 (n, dim), aligned."""
+
+    keys: tuple[str, ...]
+    targets: Ints
+    embeddings: Float16s
+
+
+def parse_budgets(text: str) -> list[int]:
+    """ "20,40" → [20, 40]. Raises: InputError."""
+    try:
+        budgets = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise InputError(f"--labels {text!r} is not a list of numbers such as 20,40,78") from None
+    if budgets[0] < 1:
+        raise InputError(f"--labels {text!r}: label counts start at 1")
+    return budgets
+
+
+def simulate_and_report(
+    config: Config, truth_path: Path, budgets: Sequence[int], seeds: int, json_path: Path | None
+) -> dict[str, Any]:
+    """Runs the simulation, prints a table, writes the JSON. Raises: InputError, ConfigError."""
+    encoder = EncoderHandle(ENCODERS[config.model.encoder], config)
+    truth = read_truth(config, truth_path, encoder)
+    pool = len(truth.keys) - round(TEST_SHARE * len(truth.keys))
+    if budgets[-1] > pool:
+        raise InputError(f"--labels: {budgets[-1]} labels, but only {pool} items may be asked about")
+    runs = [
+        simulate_run(config, truth, budgets, seed)
+        for seed in track(range(seeds), "Simulating", console=Console(stderr=True))
+    ]
+    points = [merge([run[index] for run in runs]) for index in range(len(budgets))]
+    result = report(config, encoder, seeds, points)
+    show(result, points)
+    if json_path is not None:
+        write_atomically(json_path, json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def read_truth(config: Config, path: Path, encoder: EncoderHandle) -> Truth:
+    """Reads the truths and encodes all their items through the cache of the task."""
+    task = TASKS[f"{config.dataset.data_type}/{config.label.type}"](config.classes)
+    answers: dict[str, str] = {}
+    for row in FORMATS["csv"]().read(path.read_text(encoding="utf-8-sig")):
+        try:
+            answers[key_below(row.path, config.dataset.directory)] = task.check_value(row.label)
+        except InputError as error:
+            raise InputError(f"{path}, {row.where}: {error.message}") from error
+    keys = tuple(sorted(key for key in answers if (config.dataset.directory / key).is_file()))
+    if not keys:
+        raise ConfigError([f"none of the paths in {path} is a file in {config.dataset.directory}"])
+    targets = np.array([config.classes.index(answers[key]) for key in keys], dtype=np.int64)
+    contents = encode_all(config, encoder, keys)
+    cache = EmbeddingCache(config.embeddings_directory, encoder.get().fingerprint, encoder.get().dim)
+    readable = np.array([content != "" for content in contents])
+    rows = cache.rows([content for content in contents if content])
+    kept = tuple(key for key, good in zip(keys, readable, strict=True) if good)
+    return Truth(kept, targets[readable], cache.read(rows))
+
+
+def encode_all(config: Config, encoder: EncoderHandle, keys: Sequence[str]) -> list[str]:
+    """Content hash of each file, "" where it cannot be read; its embedding is cached afterwards."""
+    loaded = encoder.get()
+    cache = EmbeddingCache(config.embeddings_directory, loaded.fingerprint, loaded.dim)
+    files = [(index, config.dataset.directory / key) for index, key in enumerate(keys)]
+    contents = [""] * len(keys)
+    for chunk in encode_files(loaded, files, cached=cache.__contains__):
+        cache.append(chunk.new, chunk.embeddings)
+        for index, content in chunk.contents.items():
+            contents[index] = content
+    return contents
+
+
+def simulate_run(config: Config, truth: Truth, budgets: Sequence[int], seed: int) -> list[Point]:
+    rng = np.random.default_rng(seed)
+    test = np.zeros(len(truth.keys), dtype=np.bool_)
+    test[rng.permutation(len(truth.keys))[: round(TEST_SHARE * len(truth.keys))]] = True
+    pool = {key for key, is_test in zip(truth.keys, test, strict=True) if not is_test}
+    answers = {key: config.classes[target] for key, target in zip(truth.keys, truth.targets, strict=True)}
+    with tempfile.TemporaryDirectory(prefix="lightbulb-simulate-") as folder:
+        workspace = open_workspace(run_config(config, Path(folder), seed), only=pool.__contains__)
+        try:
+            while workspace.learner.encode_step():
+                pass
+            points = []
+            for budget in budgets:
+                answer_until(workspace, answers, budget)
+                points.append(measure(workspace, truth, test, budget, answers))
+            return points
+        finally:
+            workspace.database.close()
+
+
+def run_config(config: Config, folder: Path, seed: int) -> Config:
+    """The same task with a database and models of its own, and the task's embeddings."""
+    return config.model_copy(
+        update={
+            "dataset": config.dataset.model_copy(update={"judgements_file": folder / "labels.csv"}),
+            "model": config.model.model_copy(update={"directory": folder / "models", "keep": 1}),
+            "learning": config.learning.model_copy(update={"seed": seed}),
+            "storage": StorageSection(
+                database=str(folder / "labels.db"), embeddings=config.embeddings_directory
+            ),
+        }
+    )
+
+
+def answer_until(workspace: Workspace, answers: Mapping[str, str], budget: int) -> None:
+    """Answers one question at a time until `budget` items are labelled; a model after each."""
+    while int(workspace.catalog.view.labelled.sum()) < budget:
+        questions, _ = workspace.asking.next_questions(1)
+        if not questions:
+            raise InputError(f"no more questions after {int(workspace.catalog.view.labelled.sum())} labels")
+        workspace.labeling.save([Answer(one.item, answers[one.key]) for one in questions])
+        while workspace.learner.step():
+            pass
+
+
+def measure(
+    workspace: Workspace, truth: Truth, test: Bools, budget: int, answers: Mapping[str, str]
+) -> Point:
+    """Before the first model a guess is all there is: the accuracy of the most frequent class."""
+    targets = truth.targets[test]
+    if workspace.learner.snapshot is None:
+        return Point(budget, (float(np.bincount(targets).max() / len(targets)),), 0, 0)
+    scores = workspace.scoring.score_embeddings(truth.embeddings[test])
+    accuracy = float((scores.argmax(axis=1) == targets).mean())
+    proposals = workspace.confirming.proposals()
+    if proposals is None or not len(proposals.item_ids):
+        return Point(budget, (accuracy,), 0, 0)
+    view = workspace.catalog.view
+    keys = [view.keys[at] for at in view.positions(proposals.item_ids)]
+    right = sum(
+        answers[key] == workspace.task.classes[label] for key, label in zip(keys, proposals.labels, strict=True)
+    )
+    return Point(budget, (accuracy,), len(keys), right)
+
+
+def merge(points: Sequence[Point]) -> Point:
+    return Point(
+        points[0].labels,
+        tuple(accuracy for point in points for accuracy in point.accuracies),
+        sum(point.proposed for point in points),
+        sum(point.proposed_right for point in points),
+    )
+
+
+def report(config: Config, encoder: EncoderHandle, seeds: int, points: Sequence[Point]) -> dict[str, Any]:
+    return {
+        "dataset": config.name,
+        "encoder": encoder.name,
+        "weights": encoder.get().weights_name,
+        "strategy": config.learning.strategy,
+        "seeds": seeds,
+        "curve": [
+            {
+                "labels": point.labels,
+                "accuracy_mean": round(float(np.mean(point.accuracies)), 4),
+                "accuracy_std": round(float(np.std(point.accuracies)), 4),
+                "proposed_mean": round(point.proposed / seeds, 1),
+                "proposed_right": round(point.proposed_right / point.proposed, 4) if point.proposed else None,
+            }
+            for point in points
+        ],
+    }
+
+
+def show(result: Mapping[str, Any], points: Sequence[Point]) -> None:
+    table = Table(
+        title=f"{result['dataset']}: {result['encoder']} ({result['weights']}), {result['strategy']}, "
+        f"{result['seeds']} runs"
+    )
+    for heading in ("labels", "accuracy", "± between runs", "proposed", "of these right"):
+        table.add_column(heading, justify="right")
+    for row in result["curve"]:
+        right = "–" if row["proposed_right"] is None else f"{row['proposed_right']:.3f}"
+        table.add_row(
+            str(row["labels"]), f"{row['accuracy_mean']:.3f}", f"{row['accuracy_std']:.3f}",
+            f"{row['proposed_mean']:.0f}", right,
+        )  # fmt: skip
+    Console(file=click.get_text_stream("stdout")).print(table)

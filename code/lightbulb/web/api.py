@@ -1,0 +1,198 @@
+"""The JSON API of the pages: ask, answer, take back, confirm, browse, export."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+
+from lightbulb.config import did_you_mean
+from lightbulb.errors import InputError
+from lightbulb.records import ActionKind, Answer, Batch, Question
+from lightbulb.services import reporting
+from lightbulb.services.assemble import FORMATS, Workspace
+from lightbulb.store.batches import Audit
+from lightbulb.web import schemas
+from lightbulb.web.schemas import ErrorBody
+
+
+def api(workspace: Workspace) -> APIBlueprint:
+    errors = {code: ErrorBody for code in (400, 404, 409, 422)}
+    blueprint = APIBlueprint(
+        "api", __name__, url_prefix="/api", abp_tags=[Tag(name="labelling")], abp_responses=errors
+    )
+    config = workspace.config
+
+    @blueprint.get("/task", summary="What is asked")
+    def task() -> dict[str, Any]:
+        return {
+            "title": config.task.title,
+            "description": config.task.description,
+            "data_type": config.dataset.data_type,
+            "label": {
+                "type": config.label.type,
+                "classes": [{"name": one.name, "key": one.key} for one in workspace.task.keys()],
+            },
+            "user": config.user,
+            "mode": "development",
+            "training": workspace.train,
+            "confidence": config.auto_label.confidence,
+            "batch_size": config.auto_label.batch_size,
+            "dataset": config.name,
+        }
+
+    @blueprint.get("/status", summary="Counts, accuracy, training, pace")
+    def status() -> dict[str, Any]:
+        return shape_status(reporting.status(workspace))
+
+    @blueprint.get("/history", summary="One row for each model: the learning curve")
+    def history() -> dict[str, Any]:
+        rows = workspace.history.rows()
+        return {"models": [{**row, "created_at": f"{row['created_at'].isoformat()}Z"} for row in rows]}
+
+    @blueprint.get("/questions", summary="The next questions")
+    def questions(query: schemas.QuestionsQuery) -> dict[str, Any]:
+        found, remaining = workspace.asking.next_questions(query.n, client=query.client, have=query.held)
+        return {"questions": [shape_question(one) for one in found], "remaining": remaining}
+
+    @blueprint.post("/labels", summary="Answer questions: all are saved, or none")
+    def labels(body: schemas.LabelsBody) -> dict[str, Any]:
+        answers = [Answer(one.item, one.label, one.seconds, one.client_id) for one in body.labels]
+        saved = workspace.labeling.save(answers)
+        return {"saved": len(saved), "action": saved[-1], "actions": saved}
+
+    @blueprint.post("/undo", summary="Take back the last answer, skip or batch")
+    def undo(body: schemas.Empty) -> dict[str, Any]:
+        undone = workspace.labeling.undo()
+        again = [] if undone.kind == ActionKind.BATCH else workspace.asking.questions(undone.items)
+        return {
+            "undone": undone.action,
+            "kind": undone.kind,
+            "items": list(undone.items),
+            "questions": [shape_question(one) for one in again],
+        }
+
+    @blueprint.get("/batches/next", summary="Proposals of one class to confirm")
+    def next_batch(query: schemas.BatchQuery) -> dict[str, Any]:
+        batch = workspace.confirming.next_batch(client=query.client, label=query.label)
+        if batch is None:
+            return {"batch": None, "label": None, "candidates": 0, "items": [], "audit": None}
+        return shape_batch(batch)
+
+    @blueprint.post("/batches/<int:batch>", summary="Confirm a batch but for what is rejected")
+    def answer_batch(path: schemas.BatchPath, body: schemas.BatchBody) -> dict[str, Any]:
+        rejected = {one.item: one.label for one in body.rejected}
+        done = workspace.confirming.answer(path.batch, rejected, seconds=body.seconds)
+        return {
+            "confirmed": done.confirmed,
+            "rejected": done.rejected,
+            "action": done.action,
+            "audit": shape_audit(done.audit),
+        }
+
+    @blueprint.get("/items", summary="Browse and filter the items")
+    def items(query: schemas.ItemsQuery) -> dict[str, Any]:
+        total, rows = reporting.page_of_items(
+            workspace, state=query.state, label=query.label, text=query.q, offset=query.offset, limit=query.limit
+        )
+        return {"total": total, "items": [shape_item(row) for row in rows]}
+
+    @blueprint.post("/rescan", summary="Look for new, changed and vanished files")
+    def rescan(body: schemas.Empty) -> dict[str, Any]:
+        changes = dataclasses.asdict(workspace.rescan())
+        view = workspace.catalog.view
+        return {**changes, "total": len(view.ids), "broken": int(view.broken.sum())}
+
+    @blueprint.get("/export", summary="Download the labels")
+    def export(query: schemas.ExportQuery) -> Response:
+        if query.format not in FORMATS:
+            raise InputError(
+                f"unknown format {query.format!r}{did_you_mean(query.format, FORMATS)}", code="unknown_format"
+            )
+        file_format = FORMATS[query.format]()
+        text = file_format.write(workspace.labels.export_rows())
+        response = Response(text, mimetype=file_format.media_type)
+        response.headers.set("Content-Disposition", "attachment", filename=f"{config.name}{file_format.suffix}")
+        return response
+
+    return blueprint
+
+
+def shape_status(now: reporting.Status) -> dict[str, Any]:
+    learner = now.learner
+    return {
+        "items": {
+            "total": now.total,
+            "labelled": now.labelled,
+            "unlabelled": now.unlabelled,
+            "proposed": now.proposed,
+            "broken": now.broken,
+            "skipped": now.skipped,
+        },
+        "accuracy": dataclasses.asdict(now.accuracy) if now.accuracy else None,
+        "training": {
+            "state": learner.state,
+            "active": learner.active,
+            "progress": learner.progress,
+            "error": learner.error,
+        },
+        "encoding": {"done": learner.encoded, "total": learner.total},
+        "needed": dataclasses.asdict(now.needed) if now.needed else None,
+        "model": dataclasses.asdict(now.model) if now.model else None,
+        "seconds_per_label": now.seconds_per_label,
+        "classes": now.labels_by_class,
+        "proposed": now.proposals_by_class,
+        "banners": [{"level": level, "text": text} for level, text in now.banners],
+    }
+
+
+def shape_question(question: Question) -> dict[str, Any]:
+    guess = question.guess
+    return {
+        "item": question.item,
+        "name": question.key,
+        "media": f"/media/{question.item}",
+        "guess": {"label": guess.label, "score": guess.score} if guess else None,
+    }
+
+
+def shape_batch(batch: Batch) -> dict[str, Any]:
+    rows = zip(batch.items, batch.keys, batch.scores, strict=True)
+    return {
+        "batch": batch.id,
+        "label": batch.label,
+        "candidates": batch.candidates,
+        "items": [
+            {"item": item, "name": key, "media": f"/media/{item}", "score": score} for item, key, score in rows
+        ],
+        "audit": shape_audit(Audit(0, 0, batch.candidates)),
+    }
+
+
+def shape_audit(audit: Audit) -> dict[str, Any]:
+    """No certificate is issued yet: `bound` stays null until one can be promised."""
+    return {
+        "audited": audit.audited,
+        "wrong": audit.wrong,
+        "candidates": audit.candidates,
+        "rest": max(0, audit.candidates - audit.audited),
+        "bound": None,
+        "certified": False,
+    }
+
+
+def shape_item(row: reporting.ItemRow) -> dict[str, Any]:
+    label, proposal = row.label, row.proposal
+    return {
+        "item": row.item.id,
+        "name": row.item.key,
+        "media": f"/media/{row.item.id}",
+        "state": row.state,
+        "label": label.value if label else None,
+        "source": label.source if label else None,
+        "annotator": label.annotator if label else None,
+        "reason": row.item.broken,
+        "proposal": {"label": proposal.label, "score": proposal.score} if proposal else None,
+    }

@@ -1,0 +1,86 @@
+"""The Flask application: one for labelling, one that only scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+from flask_openapi3 import Info, OpenAPI
+from werkzeug.exceptions import UnsupportedMediaType
+
+import lightbulb
+from lightbulb.config import Config
+from lightbulb.services.assemble import Production, Workspace
+from lightbulb.web.api import api
+from lightbulb.web.errors import register_errors, validation_response
+from lightbulb.web.media import media
+from lightbulb.web.pages import docs_redirect, pages
+from lightbulb.web.scoring import REQUEST_BODY, scoring
+
+LARGEST_BODY = 64 * 1024 * 1024  # bytes
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CONTENT_POLICY = "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'"
+# The API documentation's own page starts itself from an inline script.
+DOCS_POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+
+
+def create_app(workspace: Workspace) -> OpenAPI:
+    """Pages and API for labelling, and `/score`."""
+    app = _new_app(workspace.config)
+    app.register_api(api(workspace))
+    app.register_api(media(workspace))
+    app.register_blueprint(pages(workspace))
+    return _finish(app, scoring(workspace.scoring))
+
+
+def create_production_app(production: Production) -> OpenAPI:
+    """`/score`, its documentation and `/healthz`, and nothing that changes anything."""
+    return _finish(_new_app(production.config), scoring(production.scoring))
+
+
+def _new_app(config: Config) -> OpenAPI:
+    app = OpenAPI(
+        "lightbulb.web.app",
+        info=Info(title=f"Light Bulb: {config.task.title}", version=lightbulb.__version__),
+        security_schemes={},
+        doc_prefix="/openapi",
+        doc_url="/../openapi.json",
+        validation_error_callback=validation_response,
+    )
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    # A page elsewhere may point a name of its own at this machine; only names we answer to are served.
+    if config.server.trusted_hosts:
+        app.config["TRUSTED_HOSTS"] = list(config.server.trusted_hosts)
+    elif config.server.host in LOOPBACK:
+        app.config["TRUSTED_HOSTS"] = ["localhost", "127.0.0.1", "[::1]"]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    return app
+
+
+def _finish(app: OpenAPI, score: Any) -> OpenAPI:
+    app.register_api(score)
+    app.register_blueprint(docs_redirect())
+    app.api_doc["paths"]["/score"]["post"]["requestBody"] = REQUEST_BODY
+    register_errors(app)
+    app.before_request(_only_json)
+    app.after_request(_headers)
+    return app
+
+
+def _only_json() -> None:
+    """JSON it must be: a form on a foreign page can post anything else, but not that."""
+    if request.method == "POST" and request.path.startswith("/api/"):
+        if not request.is_json:
+            raise UnsupportedMediaType("send JSON (Content-Type: application/json)")
+        request.get_json()  # malformed JSON is told apart from JSON of the wrong shape
+
+
+def _headers(response: Response) -> Response:
+    docs = request.path.startswith("/openapi")
+    response.headers.setdefault("Content-Security-Policy", DOCS_POLICY if docs else CONTENT_POLICY)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    if request.path.startswith("/api/"):
+        response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,45 @@
+"""The pages: shells that fill themselves from the API."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, redirect, render_template
+from werkzeug.wrappers import Response as AnyResponse
+
+from lightbulb.services.assemble import Workspace
+
+
+def pages(workspace: Workspace) -> Blueprint:
+    blueprint = Blueprint("pages", __name__)
+    title = workspace.config.task.title
+
+    @blueprint.get("/")
+    def label() -> str:
+        return render_template(workspace.task.question_view, title=title, page="label")
+
+    @blueprint.get("/review")
+    def review() -> str:
+        return render_template(workspace.task.batch_view, title=title, page="review")
+
+    @blueprint.get("/dataset")
+    def dataset() -> str:
+        return render_template("dataset.html", title=title, page="dataset")
+
+    @blueprint.get("/try")
+    def try_it() -> str:
+        return render_template("try.html", title=title, page="try")
+
+    return blueprint
+
+
+def docs_redirect() -> Blueprint:
+    blueprint = Blueprint("docs", __name__)
+
+    @blueprint.get("/docs")
+    def docs() -> AnyResponse:
+        return redirect("/openapi/swagger")
+
+    @blueprint.get("/healthz")
+    def healthz() -> Response:
+        return Response("ok\n", mimetype="text/plain")
+
+    return blueprint

@@ -1,0 +1,106 @@
+"""Request bodies and queries, validated before a service sees them; shapes that clients rely on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Empty(Request):
+    """A body of `{}`."""
+
+
+Client = Annotated[str, Field(max_length=64, description="Any random id of the browser tab that asks.")]
+ItemNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+class QuestionsQuery(Request):
+    n: Annotated[int, Field(ge=1, le=100, description="How many new questions.")] = 10
+    client: Client = ""
+    have: Annotated[
+        str,
+        Field(pattern=r"^(\d{1,10}(,\d{1,10})*)?$", max_length=20_000,
+              description="Ids, comma-separated, that this client still holds; its others go back."),
+    ] = ""  # fmt: skip
+
+    @property
+    def held(self) -> list[int]:
+        return [int(item) for item in self.have.split(",") if item]
+
+
+class AnswerBody(Request):
+    item: ItemNumber
+    label: Annotated[str | None, Field(description="A class; null skips the item for now.")]
+    seconds: float | None = None
+    client_id: Annotated[
+        str | None, Field(min_length=1, max_length=64, description="Makes sending the answer twice harmless.")
+    ] = None
+
+
+class LabelsBody(Request):
+    labels: Annotated[list[AnswerBody], Field(min_length=1, max_length=1000)]
+
+
+class BatchQuery(Request):
+    client: Client = ""
+    label: Annotated[str | None, Field(description="The class to review; by default the one with most proposals.")] = None
+
+
+class BatchPath(BaseModel):
+    batch: ItemNumber
+
+
+class RejectedBody(Request):
+    item: ItemNumber
+    label: Annotated[str | None, Field(description="Its right class; null if it is only known to be wrong.")] = None
+
+
+class BatchBody(Request):
+    rejected: Annotated[list[RejectedBody], Field(max_length=1000)] = []  # noqa: RUF012 (pydantic copies it)
+    seconds: Annotated[float | None, Field(ge=0, le=36_000)] = None
+
+
+class ItemsQuery(Request):
+    state: str = "all"
+    label: str | None = None
+    q: Annotated[str, Field(max_length=500)] = ""
+    offset: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+
+
+class ExportQuery(Request):
+    format: str = "csv"
+
+
+class MediaPath(BaseModel):
+    item: ItemNumber
+
+
+class MediaQuery(Request):
+    width: Annotated[int | None, Field(ge=16, le=2048, description="Largest side of a thumbnail, in pixels.")] = None
+
+
+class ScoreBody(Request):
+    type: Literal["images"]
+    urls: Annotated[list[str], Field(min_length=1, max_length=64, description="http:, https: or data: URLs.")]
+
+
+class ErrorBody(BaseModel):
+    """The shape of every error."""
+
+    class Error(BaseModel):
+        code: str
+        message: str
+        details: list[dict[str, Any]]
+
+    error: Error
+
+
+class ScoreAnswer(BaseModel):
+    labels: list[str]
+    scores: list[list[float]]

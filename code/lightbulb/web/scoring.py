@@ -1,0 +1,66 @@
+"""`POST /score`: the model, served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import ValidationError
+
+from lightbulb.errors import InputError
+from lightbulb.services.scoring import Scored, Scoring
+from lightbulb.web.errors import validation_response
+from lightbulb.web.schemas import ErrorBody, ScoreAnswer, ScoreBody
+
+DECIMALS = 6
+MOST_FILES = 64
+
+# Two content types for one operation, which flask-openapi3 cannot derive from annotations.
+REQUEST_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": ScoreBody.model_json_schema()},
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                "required": ["files"],
+            }
+        },
+    },
+}
+
+
+def scoring(service: Scoring) -> APIBlueprint:
+    blueprint = APIBlueprint("score", __name__, abp_tags=[Tag(name="score")])
+
+    @blueprint.post(
+        "/score",
+        summary="Class probabilities of images, by the present model",
+        responses={200: ScoreAnswer, 400: ErrorBody, 422: ErrorBody, 502: ErrorBody, 503: ErrorBody},
+    )
+    def score() -> Any:
+        if request.mimetype == "multipart/form-data":
+            return _shape(_score_files(service))
+        if not request.is_json:
+            raise InputError("send JSON or multipart/form-data", code="unsupported_media_type")
+        try:
+            body = ScoreBody.model_validate(request.get_json())
+        except ValidationError as error:
+            return validation_response(error)
+        return _shape(service.score_urls(body.urls))
+
+    return blueprint
+
+
+def _score_files(service: Scoring) -> Scored:
+    files = request.files.getlist("files")
+    if not files or len(files) > MOST_FILES:
+        raise InputError(f"send 1 to {MOST_FILES} images in the form field `files`", code="bad_files")
+    return service.score_bytes([file.read() for file in files], [file.filename or "file" for file in files])
+
+
+def _shape(scored: Scored) -> dict[str, Any]:
+    scores = [[round(float(score), DECIMALS) for score in row] for row in scored.scores]
+    return {"labels": list(scored.labels), "scores": scores, "model": scored.model_version}
