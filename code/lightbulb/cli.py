@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 EXIT_BAD_INPUT = 2
 
 config_option = click.option(
-    "--config", "config_path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The task's YAML."
+    "--config",
+    "config_path",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The task's YAML.",
 )
 log_option = click.option(
     "--log-level",
@@ -174,12 +178,18 @@ def import_labels(config_path: Path, format_name: str, file: Path) -> None:
 @config_option
 @click.option("--truth", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="CSV with the columns path,label.")  # fmt: skip
-@click.option("--labels", "budgets", default="20,40,78,150", show_default=True, help="Label counts to report at.")
+@click.option(
+    "--labels", "budgets", default="20,40,78,150", show_default=True, help="Label counts to report at."
+)
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(1), help="Runs to average over.")
 @click.option("--strategy", help="Query strategy (default: the config's).")
 @click.option("--weights", help="Encoder weights (default: the config's).")
-@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here.")
-@click.option("--log-level", default="warning", show_default=True, type=click.Choice(["debug", "info", "warning"]))
+@click.option(
+    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here."
+)
+@click.option(
+    "--log-level", default="warning", show_default=True, type=click.Choice(["debug", "info", "warning"])
+)
 def simulate(
     config_path: Path,
     truth: Path,

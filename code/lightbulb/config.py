@@ -60,7 +60,9 @@ class LabelSection(Section):
     def check_count(self) -> LabelSection:
         fixed = LABEL_TYPES_WITH_FIXED_CLASSES.get(self.type)
         if fixed and self.classes and self.classes != fixed:
-            raise ValueError(f"classes: a {self.type} task has the classes {', '.join(fixed)}; leave the key out")
+            raise ValueError(
+                f"classes: a {self.type} task has the classes {', '.join(fixed)}; leave the key out"
+            )
         if not fixed and len(self.classes) < 2:
             raise ValueError("classes: needs two or more")
         return self
@@ -105,7 +107,10 @@ class StorageSection(Section):
 
 
 class Config(Section):
-    """One task. `name` is the YAML's file name without its suffix; paths are relative to the working directory."""
+    """One task.
+
+    name: the YAML's file name without its suffix. Paths are relative to the working directory.
+    """
 
     name: str = "task"
     task: TaskSection
@@ -153,7 +158,7 @@ def load_config(path: Path, checks: Iterable[Check] = ()) -> Config:
     Raises: ConfigError listing every mistake by key path and line.
     """
     raw, lines, problems = _read_yaml(path)
-    for key_path, what in problems:
+    for key_path, _ in problems:
         lines.setdefault(key_path, 0)
     config: Config | None = None
     try:
@@ -204,7 +209,9 @@ _PlainLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|
 _PlainLoader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
-_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789")
+)
 _PlainLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
@@ -225,7 +232,9 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int], list[Problem
         loader = _PlainLoader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            raise ConfigError(["must be a mapping of sections such as task, dataset, label"], source=str(path))
+            raise ConfigError(
+                ["must be a mapping of sections such as task, dataset, label"], source=str(path)
+            )
         lines: dict[str, int] = {}
         problems: list[Problem] = []
         _walk(node, "", lines, problems)

@@ -25,8 +25,7 @@ def recipes() -> dict[str, type[DatasetRecipe]]:
     import lightbulb.datasets
     from lightbulb.registry import discover
 
-    # DatasetRecipe is the base that mypy takes for abstract only
-    return discover(lightbulb.datasets, DatasetRecipe)  # type: ignore[type-abstract]
+    return discover(lightbulb.datasets, DatasetRecipe)
 
 
 @contextlib.contextmanager

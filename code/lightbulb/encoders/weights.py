@@ -64,7 +64,7 @@ def resolve_weights(configured: str, *, url: str, builtin: str) -> Weights:
 
 
 def cached_download(url: str) -> Path:
-    """torchvision's file from torch's own cache, downloaded and checked against the hash in its name if need be.
+    """torchvision's file from torch's own cache; downloaded if need be, and checked by the hash in its name.
 
     torch.hub's downloader has no timeout, hence this one. Raises: WeightsError.
     """

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from rich.console import Console
 from rich.progress import track
@@ -178,7 +177,8 @@ def measure(
     view = workspace.catalog.view
     keys = [view.keys[at] for at in view.positions(proposals.item_ids)]
     right = sum(
-        answers[key] == workspace.task.classes[label] for key, label in zip(keys, proposals.labels, strict=True)
+        answers[key] == workspace.task.classes[label]
+        for key, label in zip(keys, proposals.labels, strict=True)
     )
     return Point(budget, (accuracy,), len(keys), right)
 
@@ -225,4 +225,4 @@ def show(result: Mapping[str, Any], points: Sequence[Point]) -> None:
             str(row["labels"]), f"{row['accuracy_mean']:.3f}", f"{row['accuracy_std']:.3f}",
             f"{row['proposed_mean']:.0f}", right,
         )  # fmt: skip
-    Console(file=click.get_text_stream("stdout")).print(table)
+    Console().print(table)

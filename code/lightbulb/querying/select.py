@@ -6,7 +6,7 @@ import numpy as np
 
 from lightbulb.querying import Pool, QueryStrategy
 from lightbulb.querying.random_order import RandomOrder
-from lightbulb.records import ItemId
+from lightbulb.records import Bools, ItemId
 
 
 def select(strategy: QueryStrategy, pool: Pool, count: int, rng: np.random.Generator) -> list[ItemId]:
@@ -17,9 +17,9 @@ def select(strategy: QueryStrategy, pool: Pool, count: int, rng: np.random.Gener
     """
     if pool.probs is None and "probs" in strategy.needs:
         strategy = RandomOrder()
-    scored = np.ones(len(pool.item_ids), dtype=np.bool_)
+    scored: Bools = np.ones(len(pool.item_ids), dtype=np.bool_)
     if pool.probs is not None and "probs" in strategy.needs:
-        scored = ~np.isnan(pool.probs).any(axis=1)
+        scored = np.isfinite(pool.probs.sum(axis=1))
     scores = np.full(len(pool.item_ids), -np.inf)
     if scored.any():
         known = Pool(pool.item_ids[scored], None if pool.probs is None else pool.probs[scored])

@@ -95,7 +95,9 @@ class Asking:
 
     def _from_strategy(self, view: CatalogView, free: Bools, count: int) -> list[ItemId]:
         """Items a person set aside in a batch come first: someone has looked and left them open."""
-        set_aside = [int(item) for item in np.unique(view.barred_items) if free[view.positions([int(item)])[0]]]
+        set_aside = [
+            int(item) for item in np.unique(view.barred_items) if free[view.positions([int(item)])[0]]
+        ]
         rest = free.copy()
         rest[view.positions(set_aside)] = False
         ids = view.ids[rest]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def read_config(path: Path, *, needs_dataset: bool = True) -> Config:
 
 
 def name_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
-    known = {
+    known: dict[str, Collection[str]] = {
         "model.encoder": ENCODERS,
         "model.decoder": DECODERS,
         "learning.strategy": STRATEGIES,
@@ -130,6 +130,7 @@ class Workspace:
     holdout: Holdout
     scan: Callable[[], Iterable[FoundFile]]
     train: bool
+    pool_id: str
 
     def start(self) -> None:
         self.judgements.start()
@@ -233,13 +234,16 @@ def _assemble(
             task, catalog, snapshot, batches, changes, media.usable,
             annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
         ),
-        scoring=Scoring(snapshot, encoder.get, make_fetcher(config), lambda: explain_no_model(learner, train)),
+        scoring=Scoring(
+            snapshot, encoder.get, make_fetcher(config), lambda: explain_no_model(learner, train)
+        ),
         media=media,
         importing=importing,
         judgements=judgements,
         holdout=holdout,
         scan=scan,
         train=train,
+        pool_id=items.pool_id(),
     )  # fmt: skip
 
 
@@ -286,7 +290,9 @@ def explain_no_model(learner: Learner, train: bool) -> NotReady:
     if not train:
         return NotReady("no model yet, and training is switched off")
     if needed is not None:
-        return NotReady(f"no model yet: {needed.message}", details=[{"labels_missing": needed.labels_missing}])
+        return NotReady(
+            f"no model yet: {needed.message}", details=[{"labels_missing": needed.labels_missing}]
+        )
     return NotReady("no model yet: the first one is being trained", details=[{"labels_missing": 0}])
 
 

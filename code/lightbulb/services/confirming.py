@@ -92,7 +92,8 @@ class Confirming:
                 if not len(mine.item_ids):
                     return None
                 drawn = draw_batch(mine, self._batch_size, self._rng)
-                if all([self._check(int(item)) for item in drawn.item_ids]):
+                usable = [self._check(int(item)) for item in drawn.item_ids]
+                if all(usable):
                     break
                 refreshed = self.proposals()  # a file vanished: it is marked now, draw without it
                 proposals = refreshed if refreshed is not None else proposals
@@ -122,7 +123,11 @@ class Confirming:
                 )
         with self._changes.lock:
             view = self._catalog.view
-            broken = [item for item, at in zip(batch.items, view.positions(batch.items), strict=True) if view.broken[at]]
+            broken = [
+                item
+                for item, at in zip(batch.items, view.positions(batch.items), strict=True)
+                if view.broken[at]
+            ]
             action, confirmed = self._batches.answer(
                 batch, rejected, self._annotator, seconds=seconds, leave_out=broken
             )
@@ -156,5 +161,3 @@ class Confirming:
         )
         number = self._batches.add(batch, threshold=float(snapshot.thresholds[class_index]), client=client)
         return self._batches.get(number)
-
-

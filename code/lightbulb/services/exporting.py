@@ -92,7 +92,9 @@ class JudgementsFile:
 class Importing:
     """Labels from a file: all or none, with every bad row named."""
 
-    def __init__(self, task: Task, items: ItemStore, labels: LabelStore, root: Path, holdout: Holdout) -> None:
+    def __init__(
+        self, task: Task, items: ItemStore, labels: LabelStore, root: Path, holdout: Holdout
+    ) -> None:
         self._task = task
         self._items = items
         self._labels = labels

@@ -20,7 +20,7 @@ REDIRECTS = 5
 
 
 class UrlFetcher:
-    """requests-hardened resolves and pins each address, refuses private ones, and checks every redirect anew."""
+    """requests-hardened pins each resolved address, refuses private ones, and checks every redirect anew."""
 
     def __init__(self, *, seconds: float, max_bytes: int, allow_private: bool) -> None:
         self._seconds = seconds

@@ -85,4 +85,4 @@ class Labeling:
                     {"item": answer.item, "client_id": answer.client_id, "problem": error.message}
                 )
         if problems:
-            raise LabelError(problems[0]["problem"], details=problems)
+            raise LabelError(str(problems[0]["problem"]), details=problems)

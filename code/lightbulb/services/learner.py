@@ -94,7 +94,9 @@ class Learner:
         self._snapshot: Snapshot | None = None
         self._published = threading.Condition()
         self._items_revision = -1
-        self._rows: Ints = np.empty(0, dtype=np.int64)  # row in the cache of each item of the view, -1 if none
+        self._rows: Ints = np.empty(
+            0, dtype=np.int64
+        )  # row in the cache of each item of the view, -1 if none
         self._pending: set[ItemId] = set()
         self._stream: Iterator[EncodedChunk] | None = None
         self._pool: PoolStatistics | None = None
@@ -224,7 +226,7 @@ class Learner:
             self._restore(stored, encoder)
 
     def _encoder_less(self) -> None:
-        """No training and no model: nothing will ever need the encoder; wait for a wake that never matters."""
+        """No training and no model: nothing will ever need the encoder."""
         self._state = "off"
         self._stopping.wait()
 
@@ -313,11 +315,16 @@ class Learner:
         self._history.add(snapshot)
         self._publish(snapshot, view)
         self._state = "idle"
-        log.debug("model.published", version=version, labels=snapshot.labels, seconds=time.monotonic() - started)
+        log.debug(
+            "model.published", version=version, labels=snapshot.labels, seconds=time.monotonic() - started
+        )
 
     def _restore(self, stored: StoredModel, encoder: Encoder) -> None:
         card = stored.card
-        if card["encoder_fingerprint"] != encoder.fingerprint or tuple(card["classes"]) != self._config.classes:
+        if (
+            card["encoder_fingerprint"] != encoder.fingerprint
+            or tuple(card["classes"]) != self._config.classes
+        ):
             log.warning("model.not_restored", version=stored.version, reason="other encoder or classes")
             return
         if card["decoder"] != self._decoder.name:
@@ -352,7 +359,9 @@ class Learner:
         rows = self._rows[self._rows >= 0]
         if self._pool is None or len(rows) > 1.1 * self._pool_size or len(rows) < self._pool_size:
             rng = np.random.default_rng(self._config.learning.seed)
-            sample = rows if len(rows) <= POOL_SAMPLE else np.sort(rng.choice(rows, POOL_SAMPLE, replace=False))
+            sample = (
+                rows if len(rows) <= POOL_SAMPLE else np.sort(rng.choice(rows, POOL_SAMPLE, replace=False))
+            )
             self._pool = PoolStatistics.of(self._cache.read(sample).astype(np.float32))
             self._pool_size = len(rows)
         return self._pool
@@ -425,4 +434,4 @@ class Learner:
 
 
 def _labels(count: int) -> str:
-    return "label is" if count == 1 else "labels are"
+    return "label" if count == 1 else "labels"

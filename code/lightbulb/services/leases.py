@@ -32,7 +32,7 @@ class Leases:
 
     def take(self, client: str, items: Collection[ItemId]) -> None:
         until = self._clock() + LEASE_SECONDS
-        self._held.update({item: (client, until) for item in items})
+        self._held.update(dict.fromkeys(items, (client, until)))
 
     def held(self) -> list[ItemId]:
         return list(self._held)

@@ -86,10 +86,13 @@ def _banners(workspace: Workspace) -> list[tuple[str, str]]:
     broken = int(view.broken.sum())
     if broken:
         files = "1 file" if broken == 1 else f"{broken} files"
-        banners.append(("warning", f"{files} cannot be used; the Dataset page gives the reasons under Broken."))
+        banners.append(
+            ("warning", f"{files} cannot be used; the Dataset page gives the reasons under Broken.")
+        )
     if view.orphans:
         banners.append(
-            ("warning", f"{view.orphans} labels are of classes that label.classes no longer lists; their items are asked again.")
+            ("warning", f"{view.orphans} labels are of classes that label.classes no longer lists; "
+                "their items are asked again.")
         )  # fmt: skip
     if workspace.judgements.error:
         banners.append(("error", f"Labels are safe in the database, but {workspace.judgements.error}"))

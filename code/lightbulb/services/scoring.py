@@ -93,7 +93,8 @@ def _all_or_error(results: Sequence[Any], kind: str, names: Sequence[str], start
     if not failed:
         return list(results)
     details = [
-        {"index": start + index, kind: names[index][:200], "problem": error.message} for index, error in failed
+        {"index": start + index, kind: names[index][:200], "problem": error.message}
+        for index, error in failed
     ]
     index, first = failed[0]
     prefix = f"{names[index]}: " if isinstance(first, InputError) and kind == "name" else ""

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from lightbulb.errors import Conflict, NotFound
 from lightbulb.records import ActionKind, Batch, ItemId, Source
-from lightbulb.store.database import Database, chunks, now
+from lightbulb.store.database import Database, chunks, inserted_id, now
 from lightbulb.store.labels import add_action, add_label, make_current, not_undone
 from lightbulb.store.schema import actions, batch_items, batches, current_labels, items
 
@@ -22,8 +22,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Audit:
-    """What is known of a class's proposals by looking: of `audited` items that people saw in the batch, `wrong` were wrong.
+    """What looking has shown of a class's proposals.
 
+    audited: items a person judged in the batch. wrong: those that were not of the class.
     candidates: proposals of the class when the batch was drawn.
     """
 
@@ -36,16 +37,14 @@ class BatchStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(
-        self, batch: Batch, *, threshold: float, client: str
-    ) -> int:
+    def add(self, batch: Batch, *, threshold: float, client: str) -> int:
         """Keeps a batch before it is shown; returns its id (that of `batch` is ignored)."""
         with self._database.write() as connection:
             values = {
                 "label": batch.label, "model_version": batch.model_version, "threshold": threshold,
                 "candidates": batch.candidates, "client": client, "created_at": now(),
             }  # fmt: skip
-            number = int(connection.execute(batches.insert().values(values)).inserted_primary_key[0])
+            number = inserted_id(connection, batches, values)
             rows = [
                 {"batch": number, "item": item, "score": score}
                 for item, score in zip(batch.items, batch.scores, strict=True)
@@ -58,7 +57,9 @@ class BatchStore:
         query = (
             select(batches.c.id)
             .where(
-                batches.c.client == client, batches.c.model_version == model_version, batches.c.action.is_(None)
+                batches.c.client == client,
+                batches.c.model_version == model_version,
+                batches.c.action.is_(None),
             )
             .order_by(batches.c.id.desc())
             .limit(1)
@@ -71,7 +72,9 @@ class BatchStore:
         with self._database.read() as connection:
             head = connection.execute(select(batches).where(batches.c.id == number)).first()
             if head is None:
-                raise NotFound(f"there is no batch {number}", code="unknown_batch", details=[{"batch": number}])
+                raise NotFound(
+                    f"there is no batch {number}", code="unknown_batch", details=[{"batch": number}]
+                )
             query = (
                 select(batch_items.c.item, items.c.key, batch_items.c.score)
                 .join(items, items.c.id == batch_items.c.item)
@@ -98,9 +101,14 @@ class BatchStore:
         Returns (action, confirmed items). Raises: Conflict if it was answered before.
         """
         with self._database.write() as connection:
-            if connection.execute(select(batches.c.action).where(batches.c.id == batch.id)).scalar() is not None:
+            if (
+                connection.execute(select(batches.c.action).where(batches.c.id == batch.id)).scalar()
+                is not None
+            ):
                 raise Conflict(
-                    f"batch {batch.id} was answered already", code="batch_answered", details=[{"batch": batch.id}]
+                    f"batch {batch.id} was answered already",
+                    code="batch_answered",
+                    details=[{"batch": batch.id}],
                 )
             taken: set[ItemId] = set(leave_out)
             for part in chunks(batch.items):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.util import CommandError
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, Table, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -62,9 +62,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is on disk when the block ends, or did not happen."""
-        with self._write_lock, self._engine.connect() as connection:
-            with connection.execution_options(lightbulb_write=True).begin():
-                yield connection
+        options = {"lightbulb_write": True}
+        with (
+            self._write_lock,
+            self._engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
+            yield connection
 
     def close(self) -> None:
         self._engine.dispose()
@@ -107,6 +111,13 @@ def now() -> datetime:
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(values), IDS_PER_QUERY):
         yield values[start : start + IDS_PER_QUERY]
+
+
+def inserted_id(connection: Connection, table: Table, values: Mapping[str, Any]) -> int:
+    """Inserts one row; returns the id it was given."""
+    key = connection.execute(table.insert().values(values)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
 
 
 def _is_file(url: Any) -> bool:

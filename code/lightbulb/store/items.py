@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from lightbulb.store.schema import facts, items
 
 GONE = "the file is no longer there"
 HOLDOUT_CUT = "holdout_cut"
+POOL_ID = "pool_id"
 
 
 class Found(Protocol):
@@ -101,6 +103,15 @@ class ItemStore:
         with self._database.write() as connection:
             _insert(connection, rows)
 
+    def pool_id(self) -> str:
+        """Random, made once: tells this database from any other of the same name."""
+        with self._database.write() as connection:
+            known = connection.execute(select(facts.c.value).where(facts.c.name == POOL_ID)).scalar()
+            if known is None:
+                known = uuid.uuid4().hex
+                connection.execute(facts.insert().values(name=POOL_ID, value=known))
+        return str(known)
+
     def all(self) -> list[Item]:
         """Every item, ids ascending."""
         columns = [items.c[name] for name in Item.__dataclass_fields__]
@@ -133,7 +144,9 @@ class ItemStore:
         condition = items.c.key.icontains(text, autoescape=True) if text else items.c.id.is_not(None)
         with self._database.read() as connection:
             if only is None:
-                total = connection.execute(select(func.count()).select_from(items).where(condition)).scalar_one()
+                total = connection.execute(
+                    select(func.count()).select_from(items).where(condition)
+                ).scalar_one()
                 query = select(*columns).where(condition).order_by(items.c.key).offset(offset).limit(limit)
                 return total, [Item(*row) for row in connection.execute(query)]
             matching = list(only)
@@ -179,7 +192,7 @@ def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 def _renew(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """A file that changed is read and encoded again: its content is unknown until then."""
     if rows:
-        values = {name: bindparam(name) for name in ("size", "mtime_ns", "broken")}
+        values: dict[str, Any] = {name: bindparam(name) for name in ("size", "mtime_ns", "broken")}
         statement = update(items).where(items.c.id == bindparam("at")).values(content=None, **values)
         connection.execute(statement, rows)
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lightbulb.errors import Conflict, NotFound
 from lightbulb.records import ActionKind, Answer, ItemId, Label, Source
-from lightbulb.store.database import Database, chunks, now
+from lightbulb.store.database import Database, chunks, inserted_id, now
 from lightbulb.store.schema import actions, current_labels, items, labels
 
 UNDOABLE = (ActionKind.LABEL, ActionKind.SKIP, ActionKind.BATCH)
@@ -163,11 +163,16 @@ def add_action(
         "kind": kind, "annotator": annotator, "created_at": created_at or now(),
         "client_id": client_id, "undoes": undoes,
     }  # fmt: skip
-    return int(connection.execute(actions.insert().values(values)).inserted_primary_key[0])
+    return inserted_id(connection, actions, values)
 
 
 def add_label(
-    connection: Connection, action: int, item: ItemId, value: str | None, source: Source, seconds: float | None
+    connection: Connection,
+    action: int,
+    item: ItemId,
+    value: str | None,
+    source: Source,
+    seconds: float | None,
 ) -> None:
     values = {"action": action, "item": item, "value": value, "source": source, "seconds": seconds}
     connection.execute(labels.insert().values(values))
@@ -252,6 +257,12 @@ def _current_query() -> Select[Any]:
 
 def _label(row: Any) -> Label:
     return Label(
-        row.item, row.value, row.annotator, Source(row.source), row.seconds, row.created_at, row.action,
+        row.item,
+        row.value,
+        row.annotator,
+        Source(row.source),
+        row.seconds,
+        row.created_at,
+        row.action,
         ActionKind(row.kind),
     )

@@ -31,7 +31,9 @@ metadata = MetaData(
 )
 
 # Facts about the whole pool, such as where its held-out items end.
-facts = Table("facts", metadata, Column("name", String(64), primary_key=True), Column("value", Text, nullable=False))
+facts = Table(
+    "facts", metadata, Column("name", String(64), primary_key=True), Column("value", Text, nullable=False)
+)
 
 items = Table(
     "items",

@@ -35,5 +35,5 @@ class Task(ABC):
         """The label's value as it is stored. Raises: LabelError if it is not a label of this task."""
 
     @abstractmethod
-    def keys(self) -> tuple[ClassKey, ...]:
+    def class_keys(self) -> tuple[ClassKey, ...]:
         """The key of each class, in config order, none twice and none that a page uses itself."""

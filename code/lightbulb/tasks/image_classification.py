@@ -28,7 +28,7 @@ class ImageClassification(Task):
             raise LabelError(f"{value!r} is not a class of this task{did_you_mean(value, self.classes)}")
         return value
 
-    def keys(self) -> tuple[ClassKey, ...]:
+    def class_keys(self) -> tuple[ClassKey, ...]:
         single = {name for name in self.classes if len(name) == 1 and name in string.digits}
         # The digits as classes are labelled by their own keys; otherwise 1 is the first class.
         taken = set(single)

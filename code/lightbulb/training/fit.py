@@ -62,9 +62,7 @@ def fit_classifier(
     """Fits on `train` alone; calibrates on out-of-fold and held-out predictions; measures on `held_out`."""
     folds = stratified_folds(train.targets, FOLDS, rng)
     subsets = np.stack([np.ones(len(folds), dtype=np.bool_), *(folds != fold for fold in range(FOLDS))])
-    final, *fold_decoders = decoder.fit_each(
-        train.embeddings, train.targets, n_classes, subsets, pool, rng
-    )
+    final, *fold_decoders = decoder.fit_each(train.embeddings, train.targets, n_classes, subsets, pool, rng)
     logits, targets = unseen_predictions(final, fold_decoders, folds, train, held_out)
     classifier = CalibratedClassifier(final, fit_temperature(logits, targets))
     accuracy = accuracy_of(classifier.probabilities(held_out.embeddings), held_out.targets)

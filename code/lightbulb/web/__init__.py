@@ -1,1 +1,4 @@
-"""HTTP: JSON under /api, one page for each job, pictures by item id. Parse, one service call, shape the answer."""
+"""HTTP: JSON under /api, a page for each job, pictures by item id.
+
+A handler parses, makes one service call, and shapes the answer.
+"""

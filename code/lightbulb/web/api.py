@@ -19,7 +19,7 @@ from lightbulb.web.schemas import ErrorBody
 
 
 def api(workspace: Workspace) -> APIBlueprint:
-    errors = {code: ErrorBody for code in (400, 404, 409, 422)}
+    errors: dict[Any, Any] = dict.fromkeys((400, 404, 409, 422), ErrorBody)
     blueprint = APIBlueprint(
         "api", __name__, url_prefix="/api", abp_tags=[Tag(name="labelling")], abp_responses=errors
     )
@@ -33,7 +33,7 @@ def api(workspace: Workspace) -> APIBlueprint:
             "data_type": config.dataset.data_type,
             "label": {
                 "type": config.label.type,
-                "classes": [{"name": one.name, "key": one.key} for one in workspace.task.keys()],
+                "classes": [{"name": one.name, "key": one.key} for one in workspace.task.class_keys()],
             },
             "user": config.user,
             "mode": "development",
@@ -41,6 +41,7 @@ def api(workspace: Workspace) -> APIBlueprint:
             "confidence": config.auto_label.confidence,
             "batch_size": config.auto_label.batch_size,
             "dataset": config.name,
+            "pool": workspace.pool_id,
         }
 
     @blueprint.get("/status", summary="Counts, accuracy, training, pace")
@@ -95,7 +96,12 @@ def api(workspace: Workspace) -> APIBlueprint:
     @blueprint.get("/items", summary="Browse and filter the items")
     def items(query: schemas.ItemsQuery) -> dict[str, Any]:
         total, rows = reporting.page_of_items(
-            workspace, state=query.state, label=query.label, text=query.q, offset=query.offset, limit=query.limit
+            workspace,
+            state=query.state,
+            label=query.label,
+            text=query.q,
+            offset=query.offset,
+            limit=query.limit,
         )
         return {"total": total, "items": [shape_item(row) for row in rows]}
 
@@ -114,7 +120,9 @@ def api(workspace: Workspace) -> APIBlueprint:
         file_format = FORMATS[query.format]()
         text = file_format.write(workspace.labels.export_rows())
         response = Response(text, mimetype=file_format.media_type)
-        response.headers.set("Content-Disposition", "attachment", filename=f"{config.name}{file_format.suffix}")
+        response.headers.set(
+            "Content-Disposition", "attachment", filename=f"{config.name}{file_format.suffix}"
+        )
         return response
 
     return blueprint
@@ -165,7 +173,8 @@ def shape_batch(batch: Batch) -> dict[str, Any]:
         "label": batch.label,
         "candidates": batch.candidates,
         "items": [
-            {"item": item, "name": key, "media": f"/media/{item}", "score": score} for item, key, score in rows
+            {"item": item, "name": key, "media": f"/media/{item}", "score": score}
+            for item, key, score in rows
         ],
         "audit": shape_audit(Audit(0, 0, batch.candidates)),
     }

@@ -14,7 +14,7 @@ from lightbulb.services.assemble import Production, Workspace
 from lightbulb.web.api import api
 from lightbulb.web.errors import register_errors, validation_response
 from lightbulb.web.media import media
-from lightbulb.web.pages import docs_redirect, pages
+from lightbulb.web.pages import operations, pages
 from lightbulb.web.scoring import REQUEST_BODY, scoring
 
 LARGEST_BODY = 64 * 1024 * 1024  # bytes
@@ -44,7 +44,6 @@ def _new_app(config: Config) -> OpenAPI:
         info=Info(title=f"Light Bulb: {config.task.title}", version=lightbulb.__version__),
         security_schemes={},
         doc_prefix="/openapi",
-        doc_url="/../openapi.json",
         validation_error_callback=validation_response,
     )
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -60,7 +59,7 @@ def _new_app(config: Config) -> OpenAPI:
 
 def _finish(app: OpenAPI, score: Any) -> OpenAPI:
     app.register_api(score)
-    app.register_blueprint(docs_redirect())
+    app.register_blueprint(operations())
     app.api_doc["paths"]["/score"]["post"]["requestBody"] = REQUEST_BODY
     register_errors(app)
     app.before_request(_only_json)

@@ -26,7 +26,9 @@ STATUSES: tuple[tuple[type[errors.LightBulbError], int], ...] = (
 )
 
 
-def error_response(status: int, code: str, message: str, details: list[dict[str, Any]] | None = None) -> Response:
+def error_response(
+    status: int, code: str, message: str, details: list[dict[str, Any]] | None = None
+) -> Response:
     body = {"error": {"code": code, "message": message, "details": details or []}}
     return make_response(jsonify(body), status)
 
@@ -34,7 +36,8 @@ def error_response(status: int, code: str, message: str, details: list[dict[str,
 def validation_response(error: ValidationError) -> Response:
     """For flask-openapi3: what does not fit the schema of a request."""
     details = [
-        {"field": ".".join(str(part) for part in entry["loc"]), "problem": entry["msg"]} for entry in error.errors()
+        {"field": ".".join(str(part) for part in entry["loc"]), "problem": entry["msg"]}
+        for entry in error.errors()
     ]
     first = details[0]
     where = f"{first['field']}: " if first["field"] else ""
@@ -57,4 +60,6 @@ def register_errors(app: Flask) -> None:
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         log.exception("request.failed", error=str(error))
-        return error_response(500, "internal", "something went wrong inside; the server's log has the details")
+        return error_response(
+            500, "internal", "something went wrong inside; the server's log has the details"
+        )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, redirect, render_template
+from typing import Any, cast
+
+from flask import Blueprint, Response, current_app, redirect, render_template
+from flask_openapi3 import OpenAPI
 from werkzeug.wrappers import Response as AnyResponse
 
 from lightbulb.services.assemble import Workspace
@@ -31,12 +34,16 @@ def pages(workspace: Workspace) -> Blueprint:
     return blueprint
 
 
-def docs_redirect() -> Blueprint:
-    blueprint = Blueprint("docs", __name__)
+def operations() -> Blueprint:
+    blueprint = Blueprint("operations", __name__)
 
     @blueprint.get("/docs")
     def docs() -> AnyResponse:
         return redirect("/openapi/swagger")
+
+    @blueprint.get("/openapi.json")
+    def openapi() -> dict[str, Any]:
+        return cast(OpenAPI, current_app).api_doc
 
     @blueprint.get("/healthz")
     def healthz() -> Response:

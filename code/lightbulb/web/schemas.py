@@ -48,7 +48,9 @@ class LabelsBody(Request):
 
 class BatchQuery(Request):
     client: Client = ""
-    label: Annotated[str | None, Field(description="The class to review; by default the one with most proposals.")] = None
+    label: Annotated[
+        str | None, Field(description="The class to review; by default the one with most proposals.")
+    ] = None
 
 
 class BatchPath(BaseModel):
@@ -57,11 +59,13 @@ class BatchPath(BaseModel):
 
 class RejectedBody(Request):
     item: ItemNumber
-    label: Annotated[str | None, Field(description="Its right class; null if it is only known to be wrong.")] = None
+    label: Annotated[
+        str | None, Field(description="Its right class; null if it is only known to be wrong.")
+    ] = None
 
 
 class BatchBody(Request):
-    rejected: Annotated[list[RejectedBody], Field(max_length=1000)] = []  # noqa: RUF012 (pydantic copies it)
+    rejected: Annotated[list[RejectedBody], Field(max_length=1000)] = []
     seconds: Annotated[float | None, Field(ge=0, le=36_000)] = None
 
 
@@ -82,7 +86,9 @@ class MediaPath(BaseModel):
 
 
 class MediaQuery(Request):
-    width: Annotated[int | None, Field(ge=16, le=2048, description="Largest side of a thumbnail, in pixels.")] = None
+    width: Annotated[
+        int | None, Field(ge=16, le=2048, description="Largest side of a thumbnail, in pixels.")
+    ] = None
 
 
 class ScoreBody(Request):

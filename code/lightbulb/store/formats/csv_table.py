@@ -47,7 +47,10 @@ class CsvTable(LabelFormat):
         if missing:
             raise InputError(f"the header lacks the column {', '.join(missing)} (needed: path,label)")
         problems: list[dict[str, Any]] = []
-        rows = [_read_row(f"row {index + 2}", cells, problems) for index, cells in enumerate(table.to_dict("records"))]
+        rows = [
+            _read_row(f"row {index + 2}", cells, problems)
+            for index, cells in enumerate(table.to_dict("records"))
+        ]
         if problems:
             raise InputError(f"{len(problems)} rows cannot be read", details=problems)
         return [row for row in rows if row is not None]

@@ -107,5 +107,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("models", "batch_items", "batches", "current_labels", "labels", "actions", "items", "facts"):
+    for table in (
+        "models",
+        "batch_items",
+        "batches",
+        "current_labels",
+        "labels",
+        "actions",
+        "items",
+        "facts",
+    ):
         op.drop_table(table)

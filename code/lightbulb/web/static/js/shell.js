@@ -16,6 +16,6 @@ export async function startShell() {
     toast(`Not saved: ${row.name}: ${message}`, { level: "error" });
   });
   const task = await loadTask();
-  outbox.start(task.dataset, clientId);
+  outbox.start(task.pool, clientId);
   return task;
 }
