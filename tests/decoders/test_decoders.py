@@ -1,0 +1,80 @@
+"""One contract for every decoder, found by name and unasked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+import lightbulb.decoders
+from lightbulb.decoders import Decoder
+from lightbulb.decoders.normalise import RADIUS, PoolStatistics, normalise
+from lightbulb.registry import discover
+
+DECODERS = discover(lightbulb.decoders, Decoder)
+
+
+def separable(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    targets = np.arange(n) % 2
+    x = rng.gamma(1.0, 0.3, (n, 24)).astype(np.float32)
+    x[targets == 1, :4] += 1.0
+    return x, targets.astype(np.int64)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+class TestEveryDecoder:
+    def test_fits_each_subset_by_itself(self, name: str) -> None:
+        x, targets = separable(40)
+        pool = PoolStatistics.of(x)
+        subsets = np.ones((2, 40), dtype=np.bool_)
+        subsets[1, 20:] = False
+        both, half = DECODERS[name].fit_each(x, targets, 2, subsets, pool, np.random.default_rng(0))
+        alone = DECODERS[name].fit(x[:20], targets[:20], 2, pool, np.random.default_rng(0))
+        assert (both.logits(x).argmax(axis=1) == targets).mean() > 0.95
+        np.testing.assert_allclose(half.logits(x), alone.logits(x), rtol=0.01, atol=0.01)
+
+    def test_a_class_never_seen_gets_finite_logits(self, name: str) -> None:
+        x, targets = separable(20)
+        decoder = DECODERS[name].fit(x, targets, 5, PoolStatistics.of(x), np.random.default_rng(0))
+        logits = decoder.logits(x)
+        assert logits.shape == (20, 5) and np.isfinite(logits).all()
+        assert set(logits.argmax(axis=1)) <= {0, 1}
+
+    def test_same_seed_same_decoder(self, name: str) -> None:
+        x, targets = separable(20)
+        first, second = (
+            DECODERS[name].fit(x, targets, 2, PoolStatistics.of(x), np.random.default_rng(0)).logits(x)
+            for _ in range(2)
+        )
+        np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-4)
+
+    def test_arrays_bring_it_back(self, name: str) -> None:
+        x, targets = separable(20)
+        decoder = DECODERS[name].fit(x, targets, 2, PoolStatistics.of(x), np.random.default_rng(0))
+        again = DECODERS[name].from_arrays(decoder.arrays())
+        np.testing.assert_allclose(again.logits(x), decoder.logits(x), rtol=1e-5)
+
+    def test_no_worse_than_logistic_regression_on_the_same_features(self, name: str) -> None:
+        ours, theirs = [], []
+        test_x, test_targets = separable(600, seed=99)
+        pool = PoolStatistics.of(test_x)
+        for seed in range(5):
+            x, targets = separable(20, seed)
+            decoder = DECODERS[name].fit(x, targets, 2, pool, np.random.default_rng(seed))
+            ours.append((decoder.logits(test_x).argmax(axis=1) == test_targets).mean())
+            peer = LogisticRegression().fit(normalise(x, pool), targets)
+            theirs.append(peer.score(normalise(test_x, pool), test_targets))
+        assert np.mean(ours) >= np.mean(theirs) - 0.01
+
+
+def test_normalised_embeddings_are_centred_on_the_pool() -> None:
+    x = np.random.default_rng(0).gamma(1.0, 1.0, (500, 16)).astype(np.float32)
+    z = normalise(x, PoolStatistics.of(x))
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-4)
+    assert np.sqrt(np.square(z).sum(axis=1).mean()) == pytest.approx(RADIUS, rel=1e-4)
+
+
+def test_an_all_zero_embedding_is_no_division_by_zero() -> None:
+    x = np.zeros((3, 8), dtype=np.float32)
+    assert np.isfinite(normalise(x, PoolStatistics.of(x))).all()
