@@ -155,7 +155,8 @@ class Snapshot:
     """What the learner publishes: one model and all that follows from it, never half of it.
 
     version: number of the model folder; grows by one with each model.
-    trained_on: labels the model was fitted to. labels: all labels at that moment, held-out ones included.
+    trained_on: labels the model was fitted to. labels: all that it knows of, held-out ones included
+    (a labelled item that is not encoded yet is not among them).
     labels_revision: the catalog's revision that the labels were read at.
     item_ids, probs: the pool as scored, int64 (n,) ascending and float32 (n, n_classes), aligned.
     thresholds: per class, the calibrated probability from which on an item is proposed.

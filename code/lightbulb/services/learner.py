@@ -389,7 +389,7 @@ class Learner:
             classifier=classifier,
             classes=self._config.classes,
             trained_on=trained_on,
-            labels=int(view.labelled.sum()) if labels is None else labels,
+            labels=int((view.labelled & encoded).sum()) if labels is None else labels,
             labels_revision=view.revision,
             encoder_fingerprint=self._encoder.get().fingerprint,
             item_ids=view.ids[encoded],
