@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import answer, config_for, copy_digits, learn, opened, read_truth
 
 from lightbulb.datasets.digits import Digits
 from lightbulb.services.assemble import Workspace
+from support import answer, config_for, copy_digits, learn, opened, read_truth
 
 
 @pytest.fixture(scope="session")

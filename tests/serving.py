@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 import yaml
+
 from support import DIGIT_CLASSES
 
 SERVER = Path(__file__).parents[1] / "code" / "server.py"

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from serving import RunningServer, write_config
 from support import copy_digits
 

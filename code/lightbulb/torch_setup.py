@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
+from collections.abc import Iterator
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 ONE_GIBIBYTE = 1 << 30
@@ -28,4 +29,15 @@ keep_freed_memory()
 
 import torch  # noqa: E402
 
-__all__ = ["torch"]
+__all__ = ["torch", "torch_threads"]
+
+
+@contextlib.contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Runs the block with `count` threads for each operation; None leaves it as it is."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from support import answer, config_for, learn, opened
 
 from lightbulb.records import Answer
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.leases import LEASE_SECONDS, Leases
+from support import answer, config_for, learn, opened
 
 
 def test_no_item_is_asked_twice_and_all_are_asked(workspace: Workspace, truth: Mapping[str, str]) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import answer, config_for, copy_digits, learn, opened
 
 from lightbulb.errors import Conflict, InputError, LabelError, NotFound
 from lightbulb.records import Batch, Source
 from lightbulb.services.assemble import Workspace
+from support import answer, config_for, copy_digits, learn, opened
 
 
 @pytest.fixture

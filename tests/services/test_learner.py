@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import answer, config_for, learn, opened
 
 from lightbulb.encoders.squeezenet import SqueezeNet
 from lightbulb.services.assemble import Workspace
+from support import answer, config_for, learn, opened
 
 
 def count_encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from support import DIGIT_CLASSES, config_for
 
 from lightbulb.errors import StoreError
 from lightbulb.services.assemble import Workspace, open_production
 from lightbulb.web.app import create_app, create_production_app
+from support import DIGIT_CLASSES, config_for
 
 
 def data_url(path: Path) -> str:

@@ -16,13 +16,14 @@ import numpy as np
 from lightbulb.decoders import Decoder
 from lightbulb.decoders.normalise import PoolStatistics, normalise
 from lightbulb.records import Bools, Float32s, Ints
-from lightbulb.torch_setup import torch
+from lightbulb.torch_setup import torch, torch_threads
 
 HIDDEN = 64
 STEPS = 60
 LEARNING_RATE = 1e-2
 WEIGHT_PENALTY = 0.02  # of the squared weights, shared out over the examples
 BATCH = 512  # examples per step; with fewer labels every step sees them all
+FEW = 256  # up to this many examples a second thread gains nothing, and waits for its turn on a busy machine
 
 Parameters = dict[str, torch.Tensor]
 
@@ -51,10 +52,11 @@ class MLP(Decoder):
         )
         parameters = initial_parameters(embeddings.shape[1], n_classes, len(subsets), rng)
         optimiser = torch.optim.Adam(list(parameters.values()), lr=LEARNING_RATE, foreach=True)
-        for step in range(STEPS):
-            for group in optimiser.param_groups:
-                group["lr"] = LEARNING_RATE * (1 - step / STEPS)
-            train_step(parameters, optimiser, examples, rng)
+        with torch_threads(1 if len(targets) <= FEW else None):
+            for step in range(STEPS):
+                for group in optimiser.param_groups:
+                    group["lr"] = LEARNING_RATE * (1 - step / STEPS)
+                train_step(parameters, optimiser, examples, rng)
         return [cls(take_decoder(parameters, index), pool) for index in range(len(subsets))]
 
     def logits(self, embeddings: Float32s) -> Float32s:
