@@ -1,0 +1,71 @@
+"""A real Chromium, the system's; skipped where there is none, unless the check insists on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving import RunningServer, write_config
+from support import copy_digits
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+VIEWPORT = {"width": 1280, "height": 800}
+
+
+def missing(reason: str) -> None:
+    if os.environ.get("LIGHTBULB_REQUIRE_BROWSER"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    executable = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if executable is None:
+        missing(f"no browser: none of {', '.join(BROWSERS)} is installed")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("playwright is not installed")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page in a fresh profile; an uncaught error in it, or a refused script, fails the test."""
+    context = browser.new_context(viewport=VIEWPORT)
+    errors: list[str] = []
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on(
+        "console",
+        lambda message: errors.append(message.text) if "Content Security Policy" in message.text else None,
+    )
+    yield opened
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def config(digits: Path, tmp_path: Path) -> Path:
+    """A task on 400 digits with a lenient threshold, so that proposals come soon."""
+    copy_digits(digits / "digits", tmp_path / "pool", 400)
+    return write_config(
+        tmp_path / "task.yml", tmp_path / "pool", auto_label={"confidence": 0.8, "batch_size": 30}
+    )
+
+
+@pytest.fixture
+def server(config: Path) -> Iterator[RunningServer]:
+    running = RunningServer(config)
+    yield running
+    if running.process.poll() is None:
+        running.kill()

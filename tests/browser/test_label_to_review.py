@@ -1,0 +1,225 @@
+"""The main job as a person does it: label by keyboard, see it learn, confirm a batch, come back tomorrow."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from browser.driving import (
+    WAIT_MS,
+    open_batch,
+    press_answer,
+    proposals,
+    question,
+    value,
+    wait_for_text,
+    wrong_cells,
+)
+from serving import RunningServer
+
+pytestmark = pytest.mark.browser
+
+
+def names_by_id(server: RunningServer) -> dict[str, str]:
+    return {str(row["item"]): row["name"] for row in server.get("/api/items?limit=500")["items"]}
+
+
+def test_sixty_labels_a_model_a_batch_and_a_restart(
+    page: Any, server: RunningServer, config: Path, truth: Mapping[str, str]
+) -> None:
+    page.goto(server.base)
+    assert wait_for_text(page, "#training", "No") == "No"
+    assert wait_for_text(page, "#labelled", "^0 / 400")
+    for _ in range(60):
+        press_answer(page, truth)
+    assert wait_for_text(page, "#labelled", "^60 / 400")
+    assert wait_for_text(page, "#training", "Yes") == "Yes"
+    assert re.match(r"\d+(\.\d+)? % ± \d+", wait_for_text(page, "#accuracy", "±"))
+    labelled = 60
+    while not proposals(page) and labelled < 200:
+        press_answer(page, truth)
+        labelled += 1
+        page.wait_for_timeout(200)
+    assert proposals(page) > 0
+
+    open_batch(page, server.base)
+    label = re.search(r"“(.)”", value(page, "#headline"))
+    assert label is not None
+    names = names_by_id(server)
+    shown = len(page.query_selector_all(".cell[data-item]"))
+    wrong = wrong_cells(page, label[1], truth, names)
+    for item in wrong:
+        page.click(f'.cell[data-item="{item}"]')
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#toasts .toast", timeout=WAIT_MS)
+    wait_for_text(page, "#labelled", f"^{labelled + shown - len(wrong)} / 400")
+    before = server.wait_until(
+        "/api/status", lambda now: now["model"]["labels"] == labelled + shown - len(wrong)
+    )
+    assert server.stop() == 0
+
+    again = RunningServer(config)
+    try:
+        page.goto(again.base)
+        wait_for_text(page, "#labelled", f"^{labelled + shown - len(wrong)} / 400")
+        wait_for_text(page, "#accuracy", "±")
+        after = again.get("/api/status")
+        assert after["model"]["version"] == before["model"]["version"]
+        assert after["accuracy"] == before["accuracy"]
+        assert after["encoding"] == {"done": 400, "total": 400}
+        assert after["proposed"] == before["proposed"]
+        rows = {row["path"]: row for row in export(again)}
+        assert all(row["label"] == truth[path] for path, row in rows.items())
+        assert sum(row["source"] == "confirmed" for row in rows.values()) == shown - len(wrong)
+    finally:
+        again.kill()
+
+
+def export(server: RunningServer) -> list[dict[str, str]]:
+    text = requests.get(f"{server.base}/api/export?format=csv", timeout=30).text
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_by_mouse_alone(page: Any, server: RunningServer, truth: Mapping[str, str]) -> None:
+    page.goto(server.base)
+    first = question(page)
+    page.click(f'.class-button[data-class="{truth[first[1]]}"]')
+    wait_for_text(page, "#labelled", "^1 / 400")
+    page.click("#undo")
+    wait_for_text(page, "#labelled", "^0 / 400")
+    assert question(page) == first
+    page.click("#skip")
+    page.wait_for_function(
+        "before => document.querySelector('#picture').dataset.item !== before", arg=first[0], timeout=WAIT_MS
+    )
+    server.wait_until("/api/status", lambda now: now["items"]["skipped"] == 1)
+    label_by_api(server, truth, 70)
+    server.wait_until("/api/status", lambda now: now["items"]["proposed"] > 0)
+    open_batch(page, server.base)
+    cells = page.query_selector_all(".cell[data-item]")
+    assert {cell.get_attribute("aria-checked") for cell in cells} == {"true"}
+    cells[0].click()
+    assert cells[0].get_attribute("aria-checked") == "false"
+    before = server.get("/api/status")["items"]["labelled"]
+    page.click("#confirm")
+    page.wait_for_selector("#toasts .toast", timeout=WAIT_MS)
+    after = server.get("/api/status")["items"]["labelled"]
+    assert after == before + len(cells) - 1
+    page.click("#toasts .toast-action")
+    server.wait_until("/api/status", lambda now: now["items"]["labelled"] == before)
+
+
+def label_by_api(server: RunningServer, truth: Mapping[str, str], count: int) -> None:
+    done = 0
+    while done < count:
+        questions = server.get("/api/questions?n=10&client=script")["questions"]
+        answers = [{"item": one["item"], "label": truth[one["name"]]} for one in questions]
+        requests.post(f"{server.base}/api/labels", json={"labels": answers}, timeout=30).raise_for_status()
+        done += len(questions)
+
+
+def test_undo_by_key_after_a_reload(page: Any, server: RunningServer, truth: Mapping[str, str]) -> None:
+    page.goto(server.base)
+    names = [press_answer(page, truth) for _ in range(3)]
+    wait_for_text(page, "#labelled", "^3 / 400")
+    page.reload()
+    question(page)
+    page.keyboard.press("u")
+    wait_for_text(page, "#labelled", "^2 / 400")
+    wait_for_text(page, "#item-name", names[-1].replace(".", r"\."))
+
+
+def test_answers_wait_while_the_server_is_away(
+    page: Any, server: RunningServer, config: Path, truth: Mapping[str, str]
+) -> None:
+    """Nothing lost, nothing doubled."""
+    page.goto(server.base)
+    names = [press_answer(page, truth) for _ in range(4)]
+    wait_for_text(page, "#labelled", "^4 / 400")
+    port = server.base.rsplit(":", 1)[1]
+    assert server.stop() == 0
+    for _ in range(3):
+        names.append(question(page)[1])
+        press_answer(page, truth)
+    page.wait_for_selector("#banners .banner-error", timeout=WAIT_MS)
+    again = RunningServer(config, "--port", port)
+    try:
+        again.wait_until("/api/status", lambda now: now["items"]["labelled"] == 7, seconds=40)
+        rows = {row["path"]: row["label"] for row in export(again)}
+        assert rows == {name: truth[name] for name in names}
+    finally:
+        again.kill()
+
+
+def test_a_file_deleted_under_the_page_is_passed_over(
+    page: Any, server: RunningServer, truth: Mapping[str, str], tmp_path: Path
+) -> None:
+    page.goto(server.base)
+    question(page)
+    kept = set()
+    for file in sorted((tmp_path / "pool").iterdir())[:350]:
+        file.unlink()
+    kept = {file.name for file in (tmp_path / "pool").iterdir()}
+    for _ in range(8):  # the first few were on the screen or fetched ahead before they went
+        press_answer(page, truth)
+    for _ in range(5):
+        assert press_answer(page, truth) in kept
+
+
+def test_dataset_and_try_it(
+    page: Any, server: RunningServer, truth: Mapping[str, str], tmp_path: Path
+) -> None:
+    label_by_api(server, truth, 20)
+    server.wait_until("/api/status", lambda now: now["model"] is not None)
+    page.goto(f"{server.base}/dataset")
+    page.click('#states [data-state="labelled"]')
+    page.wait_for_function(
+        "() => document.querySelectorAll('#tiles li[data-item]').length === 20", timeout=WAIT_MS
+    )
+    page.goto(f"{server.base}/try")
+    page.set_input_files("#file", str(tmp_path / "pool" / "0001.png"))
+    page.wait_for_selector("#bars .bar.predicted", timeout=WAIT_MS)
+    assert len(page.query_selector_all("#bars .bar[data-class]")) == 10
+    page.set_input_files("#file", str(tmp_path / "task.yml"))
+    assert "not an image" in wait_for_text(page, "#try-error", "not an image")
+
+
+def test_a_hostile_file_name_is_only_a_name(digits: Path, page: Any, tmp_path: Path) -> None:
+    from serving import write_config
+
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    hostile = "<img src=x onerror=alert(1)>.png"
+    (pool / hostile).write_bytes((digits / "digits" / "0000.png").read_bytes())
+    server = RunningServer(write_config(tmp_path / "task.yml", pool))
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    try:
+        page.goto(server.base)
+        assert question(page)[1] == hostile
+        page.goto(f"{server.base}/dataset")
+        page.wait_for_selector("#tiles li[data-item]", timeout=WAIT_MS)
+        page.click("#tiles li[data-item] .tile")
+        page.wait_for_timeout(300)
+        assert dialogs == []
+    finally:
+        server.kill()
+
+
+def test_the_readme_curl_line(server: RunningServer, truth: Mapping[str, str], tmp_path: Path) -> None:
+    """As README.md has it, before there is a model: a clear refusal."""
+    body = json.dumps({"type": "images", "urls": ["data:,x"]})
+    command = ["curl", "--silent", "--header", "Content-Type: application/json", "--request", "POST"]
+    done = subprocess.run(
+        [*command, "--data", body, f"{server.base}/score"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["error"]["code"] == "no_model"
