@@ -11,6 +11,7 @@ import requests
 from requests_hardened import Config as HardenedConfig
 from requests_hardened import Manager
 from requests_hardened.ip_filter import InvalidIPAddress
+from urllib3.exceptions import HTTPError
 
 from lightbulb.errors import FetchError, InputError
 
@@ -49,7 +50,10 @@ class UrlFetcher:
             return self._get(url)
         except requests.exceptions.Timeout as error:
             raise FetchError(f"{_short(url)} did not answer within {self._seconds:g} s") from error
-        except OSError as error:  # requests' own errors are among them, and those of name resolution
+        except (
+            OSError,
+            HTTPError,
+        ) as error:  # requests' own errors are among them, and those of name resolution
             raise FetchError(f"{_short(url)} could not be fetched: {_reason(error)}") from error
         except (UnicodeError, ValueError) as error:
             raise InputError(f"{_short(url)!r} is not a usable URL: {error}", code="bad_url") from error
@@ -63,7 +67,8 @@ class UrlFetcher:
                 if response.status_code != 200:
                     raise FetchError(f"{_short(url)} answered with status {response.status_code}")
                 body = bytearray()
-                for block in response.iter_content(BLOCK):
+                # read1 gives what has come; asking for a full block would wait on a slow server past any limit
+                while block := response.raw.read1(BLOCK, decode_content=True):
                     body += block
                     self._check_size(len(body), url)
                     if time.monotonic() > deadline:

@@ -16,7 +16,7 @@ from alembic.util import CommandError
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Table, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from lightbulb.errors import StoreError
 
@@ -38,17 +38,18 @@ class Database:
             parsed = make_url(url)
         except ArgumentError as error:
             raise StoreError(f"storage.database: {url!r} is not a database URL: {error}") from error
-        self._file_lock = self._lock_file(parsed.database) if exclusive and _is_file(parsed) else None
+        self._file_lock: FileLock | None = None
         self._write_lock = threading.RLock()
         try:
             if _is_file(parsed):
                 Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+                self._file_lock = _locked(str(parsed.database)) if exclusive else None
             self._engine = create_engine(parsed)
             if parsed.get_backend_name() == "sqlite":
                 event.listen(self._engine, "connect", _prepare_sqlite)
                 event.listen(self._engine, "begin", _begin_sqlite)
             self.is_new = self._migrate()
-        except (DBAPIError, CommandError, OSError, ModuleNotFoundError) as error:
+        except (SQLAlchemyError, CommandError, OSError, ModuleNotFoundError) as error:
             self._release_file_lock()
             raise StoreError(
                 f"storage.database: {parsed.render_as_string()} cannot be opened: {error}"
@@ -86,21 +87,21 @@ class Database:
             connection.commit()
         return is_new
 
-    def _lock_file(self, path: str | None) -> FileLock:
-        lock_path = Path(f"{path}.lock")
-        lock_path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(lock_path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise StoreError(
-                f"{path} is in use by another Light Bulb process; stop that one first", code="in_use"
-            ) from None
-        return lock
-
     def _release_file_lock(self) -> None:
         if self._file_lock is not None:
             self._file_lock.release()
+
+
+def _locked(path: str) -> FileLock:
+    """Raises: StoreError if another process holds the lock."""
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StoreError(
+            f"{path} is in use by another Light Bulb process; stop that one first", code="in_use"
+        ) from None
+    return lock
 
 
 def now() -> datetime:

@@ -1,0 +1,113 @@
+"""Every kind of picture ends as upright 8-bit RGB; everything else is refused with its reason."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightbulb.errors import UnreadableImage
+from lightbulb.items.image import media_type, open_image, read_pixels, thumbnail
+
+LIMIT = 1e6
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def decoded(data: bytes) -> np.ndarray:
+    image = open_image(data, max_pixels=LIMIT)
+    assert image.mode == "RGB"
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"", "0 bytes"),
+        (b"this is no picture", "not an image"),
+        (saved(Image.effect_noise((64, 64), 60), "JPEG")[:700], "damaged"),
+        (saved(Image.effect_noise((64, 64), 60), "PNG")[:-300], "damaged"),
+        (saved(Image.new("L", (1200, 900)), "PNG"), "1200 x 900 pixels"),
+        (saved(Image.new("L", (9, 9)), "TIFF"), "not an image"),
+    ],
+)
+def test_refused_with_the_reason(data: bytes, word: str) -> None:
+    with pytest.raises(UnreadableImage, match=word):
+        open_image(data, max_pixels=LIMIT)
+
+
+def test_a_decompression_bomb_is_refused_before_it_unfolds() -> None:
+    bomb = saved(Image.new("1", (30_000, 30_000)), "PNG")
+    assert len(bomb) < 200_000
+    with pytest.raises(UnreadableImage, match="30000 x 30000"):
+        open_image(bomb, max_pixels=60e6)
+
+
+def test_cmyk() -> None:
+    red = decoded(saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=95))
+    assert red[4, 4, 0] > 200 and red[4, 4, 1:].max() < 60
+
+
+def test_sixteen_bits_are_scaled_not_clipped() -> None:
+    grey = decoded(saved(Image.fromarray(np.full((8, 8), 32_768, dtype=np.uint16)), "PNG"))
+    assert np.abs(grey.astype(int) - 128).max() <= 1
+
+
+def test_transparency_is_laid_on_white() -> None:
+    clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    clear.putpixel((0, 0), (255, 0, 0, 255))
+    pixels = decoded(saved(clear, "PNG"))
+    assert pixels[4, 4].tolist() == [255, 255, 255] and pixels[0, 0].tolist() == [255, 0, 0]
+    palette = Image.new("P", (8, 8), 0)
+    palette.putpalette([0, 0, 0, 0, 255, 0])
+    palette.putpixel((2, 2), 1)
+    pixels = decoded(saved(palette, "PNG", transparency=0))
+    assert pixels[4, 4].tolist() == [255, 255, 255] and pixels[2, 2].tolist() == [0, 255, 0]
+
+
+def test_exif_rotation_is_applied() -> None:
+    image = Image.new("RGB", (40, 20), "black")
+    image.paste("red", (0, 0, 10, 20))  # red at the left; turned by 90° clockwise it is at the top
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = decoded(saved(image, "JPEG", exif=exif, quality=95))
+    assert pixels.shape == (40, 20, 3)
+    assert pixels[3, 10, 0] > 200 and pixels[36, 10, 0] < 50
+
+
+def test_an_animation_is_its_first_frame() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    pixels = decoded(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    assert pixels[4, 4].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
+def test_every_format_gives_a_square_of_the_size_asked(kind: str) -> None:
+    data = saved(Image.new("RGB", (50, 30), (10, 200, 30)), kind)
+    pixels = read_pixels(data, 32, max_pixels=LIMIT)
+    assert pixels.shape == (32, 32, 3) and pixels.dtype == np.uint8
+    assert np.abs(pixels[16, 16].astype(int) - [10, 200, 30]).max() < 12
+    assert media_type(data) == Image.MIME[kind]
+
+
+def test_a_large_jpeg_is_scaled_while_decoding_to_nearly_the_same_pixels() -> None:
+    gradient = np.linspace(0, 255, 900, dtype=np.uint8)
+    image = Image.fromarray(np.stack([np.tile(gradient, (900, 1))] * 3, axis=2))
+    data = saved(image, "JPEG", quality=95)
+    whole = np.asarray(open_image(data, max_pixels=LIMIT).resize((64, 64), Image.Resampling.BILINEAR))
+    assert np.abs(read_pixels(data, 64, max_pixels=LIMIT).astype(int) - whole).max() <= 3
+
+
+def test_thumbnails_shrink_and_never_grow() -> None:
+    large = Image.open(
+        io.BytesIO(thumbnail(saved(Image.new("RGB", (300, 100)), "PNG"), 60, max_pixels=LIMIT))
+    )
+    small = Image.open(io.BytesIO(thumbnail(saved(Image.new("RGB", (30, 10)), "PNG"), 60, max_pixels=LIMIT)))
+    assert large.size == (60, 20) and small.size == (30, 10)
