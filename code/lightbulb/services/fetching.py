@@ -18,6 +18,7 @@ from lightbulb.errors import FetchError, InputError
 USER_AGENT = "light-bulb"
 BLOCK = 1 << 16
 REDIRECTS = 5
+PLAIN = {"Accept-Encoding": "identity"}  # images are compressed already
 
 
 class UrlFetcher:
@@ -63,12 +64,12 @@ class UrlFetcher:
         with self._manager.get_session() as session:
             session.trust_env = False  # no proxies or .netrc of the server's environment
             session.max_redirects = REDIRECTS
-            with session.request("GET", url, stream=True) as response:
+            with session.request("GET", url, stream=True, headers=PLAIN) as response:
                 if response.status_code != 200:
                     raise FetchError(f"{_short(url)} answered with status {response.status_code}")
                 body = bytearray()
-                # read1 gives what has come; asking for a full block would wait on a slow server past any limit
-                while block := response.raw.read1(BLOCK, decode_content=True):
+                # read1 gives what has come; waiting for a whole block could outlast any limit
+                while block := response.raw.read1(BLOCK, decode_content=False):
                     body += block
                     self._check_size(len(body), url)
                     if time.monotonic() > deadline:
