@@ -109,12 +109,21 @@ def test_not_a_number_is_no_time(client: FlaskClient) -> None:
     assert response.status_code in (400, 422)
 
 
-def test_malformed_json_and_other_content_types(client: FlaskClient) -> None:
-    broken = client.post("/api/labels", data='{"labels": [', content_type="application/json")
-    assert "JSON" in error_of(broken, 400)["message"] or error_of(broken, 400)["code"] == "bad_request"
-    form = client.post("/api/undo", data={"a": "b"})
-    assert error_of(form, 415)["code"] == "unsupported_media_type"
+@pytest.mark.parametrize("text", ['{"labels": [', "", "\xff", '{"a":' * 5000])
+@pytest.mark.parametrize("path", ["/api/labels", "/score"])
+def test_malformed_json(client: FlaskClient, path: str, text: str) -> None:
+    response = client.post(path, data=text.encode("latin-1"), content_type="application/json")
+    assert error_of(response, 400)["code"] == "bad_json"
+
+
+def test_other_content_types(client: FlaskClient) -> None:
+    assert error_of(client.post("/api/undo", data={"a": "b"}), 415)["code"] == "unsupported_media_type"
     assert error_of(client.post("/score", data="hello", content_type="text/plain"), 400)
+
+
+@pytest.mark.parametrize("query", ["offset=99999999999999999999", "q=%00", "limit=501", "limits=5"])
+def test_item_queries_out_of_range(client: FlaskClient, query: str) -> None:
+    assert error_of(client.get(f"/api/items?{query}"), 422)["code"] == "invalid_request"
 
 
 def test_unknown_paths_and_methods(client: FlaskClient) -> None:

@@ -12,7 +12,7 @@ import lightbulb
 from lightbulb.config import Config
 from lightbulb.services.assemble import Production, Workspace
 from lightbulb.web.api import api
-from lightbulb.web.errors import register_errors, validation_response
+from lightbulb.web.errors import read_json, register_errors, validation_response
 from lightbulb.web.media import media
 from lightbulb.web.pages import operations, pages
 from lightbulb.web.scoring import REQUEST_BODY, scoring
@@ -72,7 +72,7 @@ def _only_json() -> None:
     if request.method == "POST" and request.path.startswith("/api/"):
         if not request.is_json:
             raise UnsupportedMediaType("send JSON (Content-Type: application/json)")
-        request.get_json()  # malformed JSON is told apart from JSON of the wrong shape
+        read_json()
 
 
 def _headers(response: Response) -> Response:

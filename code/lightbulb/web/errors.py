@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from flask import Flask, Response, jsonify, make_response
+from flask import Flask, Response, jsonify, make_response, request
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from lightbulb import errors
+from lightbulb.errors import InputError
 
 log = structlog.get_logger()
 
@@ -42,6 +43,16 @@ def validation_response(error: ValidationError) -> Response:
     first = details[0]
     where = f"{first['field']}: " if first["field"] else ""
     return error_response(422, "invalid_request", f"{where}{first['problem']}", details)
+
+
+def read_json() -> Any:
+    """The request's JSON. Raises: InputError (`bad_json`), unlike JSON that merely has the wrong shape."""
+    try:
+        return request.get_json()
+    except (BadRequest, RecursionError) as error:
+        cause = error.__cause__ or error
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(cause)
+        raise InputError(f"the body is not valid JSON: {reason}", code="bad_json") from error
 
 
 def register_errors(app: Flask) -> None:

@@ -72,8 +72,8 @@ class BatchBody(Request):
 class ItemsQuery(Request):
     state: str = "all"
     label: str | None = None
-    q: Annotated[str, Field(max_length=500)] = ""
-    offset: Annotated[int, Field(ge=0)] = 0
+    q: Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")] = ""
+    offset: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 

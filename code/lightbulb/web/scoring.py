@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from lightbulb.errors import InputError
 from lightbulb.services.scoring import Scored, Scoring
-from lightbulb.web.errors import validation_response
+from lightbulb.web.errors import read_json, validation_response
 from lightbulb.web.schemas import ErrorBody, ScoreAnswer, ScoreBody
 
 DECIMALS = 6
@@ -46,7 +46,7 @@ def scoring(service: Scoring) -> APIBlueprint:
         if not request.is_json:
             raise InputError("send JSON or multipart/form-data", code="unsupported_media_type")
         try:
-            body = ScoreBody.model_validate(request.get_json())
+            body = ScoreBody.model_validate(read_json())
         except ValidationError as error:
             return validation_response(error)
         return _shape(service.score_urls(body.urls))
