@@ -15,8 +15,10 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "code")]
 
 import requests  # noqa: E402
+from PIL import Image  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
+from browser.conftest import BROWSERS  # noqa: E402
 from lightbulb.datasets.digits import Digits  # noqa: E402
 from serving import RunningServer, write_config  # noqa: E402
 from support import read_truth  # noqa: E402
@@ -27,6 +29,9 @@ DESK, PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
 
 
 def main() -> None:
+    executable = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if executable is None:
+        sys.exit(f"No browser: install one of {', '.join(BROWSERS)} with your system's package manager.")
     TARGET.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="lightbulb-screenshots-") as name:
         folder = Path(name)
@@ -38,7 +43,7 @@ def main() -> None:
         server = RunningServer(config)
         try:
             label(server, read_truth(folder / "digits.truth.csv"))
-            photograph(server, folder / "digits" / "0003.png")
+            photograph(server, folder / "digits" / "0003.png", executable)
         finally:
             server.stop()
 
@@ -57,8 +62,7 @@ def label(server: RunningServer, truth: dict[str, str]) -> None:
     server.wait_until("/api/status", lambda now: now["items"]["proposed"] > 0)
 
 
-def photograph(server: RunningServer, picture: Path) -> None:
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
+def photograph(server: RunningServer, picture: Path, executable: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for scheme, viewport, suffix in (
@@ -85,8 +89,12 @@ def photograph(server: RunningServer, picture: Path) -> None:
 
 def shoot(page: Any, name: str) -> None:
     page.wait_for_timeout(1500)  # the status bar is filled by then
-    page.screenshot(path=TARGET / f"{name}.png")
-    print(TARGET / f"{name}.png")
+    path = TARGET / f"{name}.png"
+    page.screenshot(path=path)
+    with Image.open(path) as taken:  # a palette: a third of the size, and no difference to see
+        small = taken.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+    print(path)
 
 
 if __name__ == "__main__":

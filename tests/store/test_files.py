@@ -49,6 +49,17 @@ def test_a_kill_while_writing_loses_the_last_rows_only(tmp_path: Path, file: str
     np.testing.assert_array_equal(again.read(again.rows(keys(2))), vectors(3)[1:2])
 
 
+def test_two_processes_may_fill_one_cache(tmp_path: Path) -> None:
+    here, there = EmbeddingCache(tmp_path, "f", 4), EmbeddingCache(tmp_path, "f", 4)
+    here.append(keys(1, 2), vectors(2))
+    there.append(keys(2, 3), vectors(2, 1))
+    here.append(keys(4), vectors(1, 2))
+    for cache in (here, EmbeddingCache(tmp_path, "f", 4)):
+        assert cache.rows(keys(1, 2, 3, 4)).tolist() == [0, 1, 2, 3]
+        np.testing.assert_array_equal(cache.read(cache.rows(keys(2))), vectors(2)[1:])
+        np.testing.assert_array_equal(cache.read(cache.rows(keys(3))), vectors(2, 1)[1:])
+
+
 def test_vectors_of_another_shape_are_refused(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path, "f", 4)
     with pytest.raises(ValueError, match="hashes"):

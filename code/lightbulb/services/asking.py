@@ -50,11 +50,12 @@ class Asking:
             self._leases.renew(client, have)
             chosen: list[ItemId] = []
             while len(chosen) < count:
-                picked = [item for item in self._choose(count - len(chosen)) if self._check(item)]
+                wanted = self._choose(count - len(chosen))
+                if not wanted:
+                    break
+                picked = [item for item in wanted if self._check(item)]  # the others are marked broken now
                 self._leases.take(client, picked)
                 chosen += picked
-                if not self._choose(1) or len(chosen) >= count:
-                    break
         return self.questions(chosen), int(self._catalog.view.askable.sum())
 
     def questions(self, items: Collection[ItemId]) -> list[Question]:

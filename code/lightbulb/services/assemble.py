@@ -193,9 +193,8 @@ def _assemble(
 
     importing = Importing(task, items, labels, root, holdout)
     judgements = JudgementsFile(config.judgements_file, labels, FORMATS["csv"]())
-    frontier = -1.0 if database.is_new else Catalog(items, labels, batches, config.classes).view.frontier
-    items.sync(scan(), holdout, frontier=frontier)
-    _take_in(judgements, importing, database, config)
+    items.sync(scan(), holdout, frontier=Catalog(items, labels, batches, config.classes).view.frontier)
+    _take_in(judgements, importing, labels, config)
     catalog = Catalog(items, labels, batches, config.classes)
     changes = Changes(catalog)
     encoder = EncoderHandle(ENCODERS[config.model.encoder], config)
@@ -247,33 +246,27 @@ def _assemble(
     )  # fmt: skip
 
 
-def _take_in(judgements: JudgementsFile, importing: Importing, database: Database, config: Config) -> None:
-    """A new database starts from the judgements file; an old one never overwrites labels it did not know."""
+def _take_in(judgements: JudgementsFile, importing: Importing, labels: LabelStore, config: Config) -> None:
+    """A database without a single action starts from the judgements file; any other never overwrites
+    labels in it that it did not know."""
     path = judgements.path
-    if not database.is_new:
+    if labels.last_action() > 0:
         aside = judgements.set_aside_if_edited()
         if aside is not None:
             log.warning(
-                "judgements.set_aside", file=str(aside), why="it holds labels that the database does not",
+                "judgements.set_aside",
+                file=str(aside),
+                why="it holds labels that the database does not",
                 then=f"lightbulb import --config … {aside}",
-            )  # fmt: skip
-        return
-    if not path.exists():
-        return
-    try:
-        count = importing.import_text(path.read_text(encoding="utf-8-sig"), FORMATS["csv"](), config.user)
-    except (InputError, UnicodeDecodeError, OSError) as error:
-        _forget_database(database, config)
-        raise ConfigError([f"dataset.judgements_file: {path}: {error}"]) from error
-    log.info("judgements.imported", file=str(path), labels=count)
-
-
-def _forget_database(database: Database, config: Config) -> None:
-    """Nothing is in it yet; left behind, it would not be new at the next start, and the file never read."""
-    database.close()
-    if config.database_url.startswith("sqlite:///"):
-        for suffix in ("", "-wal", "-shm"):
-            Path(config.database_url.removeprefix("sqlite:///") + suffix).unlink(missing_ok=True)
+            )
+    elif path.exists():
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+            count = importing.import_text(text, FORMATS["csv"](), config.user)
+        except (InputError, UnicodeDecodeError, OSError) as error:
+            raise ConfigError([f"dataset.judgements_file: {path}: {error}"]) from error
+        if count:
+            log.info("judgements.imported", file=str(path), labels=count)
 
 
 def make_fetcher(config: Config) -> UrlFetcher:

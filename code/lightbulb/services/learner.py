@@ -189,7 +189,7 @@ class Learner:
         if self._train and self._labels_changed(view) and self._can_fit(view):
             self._fit(view)
         elif self._train and self._pending:
-            self._encode_chunk()
+            self._encode_chunk(view)
         elif self._train and self._unscored and self._can_fit(view):
             self._fit(view)
         else:
@@ -202,7 +202,7 @@ class Learner:
         if self._cache is None:
             self._open()
         elif self._pending:
-            self._encode_chunk()
+            self._encode_chunk(self._catalog.view)
         else:
             return False
         return True
@@ -246,9 +246,8 @@ class Learner:
         self._items_revision = view.items_revision
         self._report_progress(view)
 
-    def _encode_chunk(self) -> None:
+    def _encode_chunk(self, view: CatalogView) -> None:
         self._state = "encoding"
-        view = self._catalog.view
         if self._stream is None:
             self._stream = self._new_stream(view)
         chunk = next(self._stream, None)
@@ -266,8 +265,9 @@ class Learner:
         self._pending -= chunk.contents.keys() | chunk.broken.keys()
         self._unscored += len(chunk.contents)
         self._report_progress(view)
-        if self._snapshot is not None and time.monotonic() - self._scored_at > RESCORE_SECONDS:
-            self._fit(self._catalog.view)
+        due = self._snapshot is not None and time.monotonic() - self._scored_at > RESCORE_SECONDS
+        if due and self._can_fit(view):
+            self._fit(view)
 
     def _new_stream(self, view: CatalogView) -> Iterator[EncodedChunk]:
         """The next slice to encode: what is labelled already first, then in random order.

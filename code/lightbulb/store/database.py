@@ -28,7 +28,7 @@ IDS_PER_QUERY = 500  # SQLite allows a limited number of variables in a statemen
 
 
 class Database:
-    """Opens the database, creating or migrating it. `is_new`: it held no tables before.
+    """Opens the database, creating or migrating it.
 
     Raises: StoreError if another process writes to it, or it cannot be opened or migrated.
     """
@@ -48,7 +48,7 @@ class Database:
             if parsed.get_backend_name() == "sqlite":
                 event.listen(self._engine, "connect", _prepare_sqlite)
                 event.listen(self._engine, "begin", _begin_sqlite)
-            self.is_new = self._migrate()
+            self._migrate()
         except (SQLAlchemyError, CommandError, OSError, ModuleNotFoundError) as error:
             self._release_file_lock()
             raise StoreError(
@@ -75,17 +75,14 @@ class Database:
         self._engine.dispose()
         self._release_file_lock()
 
-    def _migrate(self) -> bool:
+    def _migrate(self) -> None:
         settings = AlembicConfig()
         settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         settings.set_main_option("path_separator", "os")
         with self._write_lock, self._engine.connect() as connection:
-            is_new = not connection.dialect.has_table(connection, "alembic_version")
-            connection.rollback()
             settings.attributes["connection"] = connection
             command.upgrade(settings, "head")
             connection.commit()
-        return is_new
 
     def _release_file_lock(self) -> None:
         if self._file_lock is not None:
