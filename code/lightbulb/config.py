@@ -241,8 +241,15 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int], list[Problem
         _keep_class_names_as_written(node)
         raw = loader.construct_document(node)
     except yaml.YAMLError as error:
-        raise ConfigError([f"is not valid YAML: {' '.join(str(error).split())}"], source=str(path)) from None
+        raise ConfigError([f"is not valid YAML: {_yaml_mistake(error)}"], source=str(path)) from None
     return dict(raw), lines, problems
+
+
+def _yaml_mistake(error: yaml.YAMLError) -> str:
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None or problem is None:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 def _walk(node: yaml.Node, prefix: str, lines: dict[str, int], problems: list[Problem]) -> None:

@@ -67,7 +67,7 @@ def status(workspace: Workspace) -> Status:
         skipped=int((view.askable & (view.skipped_at > 0)).sum()),
         accuracy=snapshot.accuracy if snapshot else None,
         learner=workspace.learner.status(),
-        needed=workspace.learner.needed() if snapshot is None else None,
+        needed=workspace.learner.needed() if workspace.train and snapshot is None else None,
         model=ModelStatus(snapshot.version, snapshot.labels, time.time() - snapshot.published_at)
         if snapshot
         else None,
