@@ -132,9 +132,9 @@ def encode(config_path: Path, log_level: str) -> None:
 def export_labels(config_path: Path, format_name: str, out: Path | None) -> None:
     """Write the labels to a file, also while the service runs."""
     set_up_logging("warning")
+    from lightbulb.files import write_atomically
     from lightbulb.services.assemble import read_config
     from lightbulb.store.database import Database
-    from lightbulb.store.files import write_atomically
     from lightbulb.store.labels import LabelStore
 
     config = read_config(config_path, needs_dataset=False)
@@ -147,7 +147,7 @@ def export_labels(config_path: Path, format_name: str, out: Path | None) -> None
     if out is None:
         click.echo(text, nl=False)
     else:
-        write_atomically(out, text)
+        write_atomically(out, text.encode())
         click.echo(f"{text.count(chr(10)) - 1} labels written to {out}", err=True)
 
 

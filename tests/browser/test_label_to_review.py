@@ -64,7 +64,9 @@ def test_sixty_labels_a_model_a_batch_and_a_restart(
     wait_for_text(page, "#labelled", f"^{labelled + shown - len(wrong)} / 400")
     before = server.wait_until(
         "/api/status",
-        lambda now: now["model"]["labels"] == labelled + shown - len(wrong) and now["encoding"]["done"] == 400,
+        lambda now: (
+            now["model"]["labels"] == labelled + shown - len(wrong) and now["encoding"]["done"] == 400
+        ),
     )
     scored = curl_score(server, tmp_path / "pool", "0000.png")
     assert scored["labels"] == [str(digit) for digit in range(10)]

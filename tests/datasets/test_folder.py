@@ -18,10 +18,10 @@ from lightbulb.datasets.folder import (
     import_folder,
     is_complete,
     read_truth,
-    write_atomically,
     write_truth,
 )
 from lightbulb.errors import DatasetError
+from lightbulb.files import write_atomically
 
 
 @pytest.fixture
@@ -162,21 +162,6 @@ def test_an_interrupted_copy_leaves_no_dataset_and_can_be_repeated(
     monkeypatch.undo()
     assert bring(classes=["a", "b"]).n_items == 4
     assert [path.name for path in (tmp_path / "dataset").iterdir()] == ["my_photos"]
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_litter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "labels.csv"
-    write_atomically(path, b"old")
-
-    def fail(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(module.os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"):
-        write_atomically(path, b"new")
-    assert contents(tmp_path) == {"labels.csv": "old"}
 
 
 def test_names_are_a_permutation_fixed_by_the_seed() -> None:

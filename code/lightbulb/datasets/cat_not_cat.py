@@ -18,10 +18,10 @@ from lightbulb.datasets.folder import (
     anonymous_names,
     is_complete,
     remove_leftovers,
-    write_atomically,
     write_truth,
 )
 from lightbulb.errors import DatasetError
+from lightbulb.files import write_atomically
 
 SEED = 0  # of the shuffle; changing it renames every item
 LABELS = {"Cat": "Cat", "Dog": "Not Cat"}  # torchvision's binary categories, and ours

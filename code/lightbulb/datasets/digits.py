@@ -16,9 +16,9 @@ from lightbulb.datasets.folder import (
     anonymous_names,
     is_complete,
     remove_leftovers,
-    write_atomically,
     write_truth,
 )
+from lightbulb.files import write_atomically
 
 N_DIGITS = 1797
 SIZE = 64  # pixels, width and height of an item

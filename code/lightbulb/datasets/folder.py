@@ -6,10 +6,8 @@ import contextlib
 import csv
 import io
 import json
-import os
 import re
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from lightbulb.errors import DatasetError
+from lightbulb.files import TEMPORARY_PREFIX, write_atomically
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 
@@ -28,22 +27,6 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 def truth_path(root: Path, name: str) -> Path:
     """Where the right answers of dataset `name` are: beside its folder, never in it."""
     return root / f"{name}.truth.csv"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a temporary file in the same folder, flushes it to disk, renames it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide it from other users
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def write_truth(root: Path, name: str, truth: Mapping[str, str]) -> None:
@@ -73,7 +56,7 @@ def is_complete(root: Path, name: str, n_items: int | None = None) -> bool:
 
 def remove_leftovers(directory: Path) -> None:
     """Removes the temporary files of a run that was killed while it wrote."""
-    for path in directory.glob(".tmp-*"):
+    for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
         path.unlink(missing_ok=True)
 
 

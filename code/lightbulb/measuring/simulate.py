@@ -22,12 +22,12 @@ from rich.table import Table
 from lightbulb.config import Config, StorageSection
 from lightbulb.encoders.embed import encode_files
 from lightbulb.errors import ConfigError, InputError
+from lightbulb.files import write_atomically
 from lightbulb.items.folder import key_below
 from lightbulb.records import Answer, Bools, Float16s, Ints
 from lightbulb.services.assemble import ENCODERS, FORMATS, TASKS, Workspace, open_workspace
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.store.embeddings import EmbeddingCache
-from lightbulb.store.files import write_atomically
 
 TEST_SHARE = 0.3
 
@@ -79,7 +79,7 @@ def simulate_and_report(
     result = report(config, encoder, seeds, points)
     show(result, points)
     if json_path is not None:
-        write_atomically(json_path, json.dumps(result, indent=2) + "\n")
+        write_atomically(json_path, f"{json.dumps(result, indent=2)}\n".encode())
     return result
 
 

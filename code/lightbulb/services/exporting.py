@@ -11,10 +11,10 @@ import structlog
 
 from lightbulb.config import did_you_mean
 from lightbulb.errors import InputError, LabelError
+from lightbulb.files import write_atomically
 from lightbulb.items.folder import key_below
 from lightbulb.records import Source
 from lightbulb.store.database import now
-from lightbulb.store.files import write_atomically
 from lightbulb.store.formats import LabelFormat, LabelRow
 from lightbulb.store.items import Holdout, ItemStore
 from lightbulb.store.labels import ImportedLabel, LabelStore
@@ -65,7 +65,7 @@ class JudgementsFile:
 
     def _write(self) -> bool:
         try:
-            write_atomically(self.path, self._format.write(self._labels.export_rows()))
+            write_atomically(self.path, self._format.write(self._labels.export_rows()).encode())
         except OSError as error:  # a full disk or a folder without permission: labels are safe, so go on
             self.error = f"{self.path} cannot be written: {error.strerror}"
             log.error("judgements.not_written", path=str(self.path), error=str(error))

@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from sqlalchemy import func, select
 
+from lightbulb.files import fsync_folder
 from lightbulb.records import Snapshot
 from lightbulb.store.database import Database, now
-from lightbulb.store.files import fsync_folder
 from lightbulb.store.schema import models
 
 log = structlog.get_logger()

@@ -11,7 +11,6 @@ import pytest
 from lightbulb.errors import InputError
 from lightbulb.records import ActionKind, Label, Source
 from lightbulb.store.embeddings import EmbeddingCache
-from lightbulb.store.files import write_atomically
 from lightbulb.store.formats.csv_table import CsvTable
 from lightbulb.store.models import ModelFolder
 
@@ -87,14 +86,6 @@ def test_a_folder_left_by_a_kill_is_swept_up(tmp_path: Path) -> None:
     left.mkdir()
     folder.save(1, {"w": np.zeros(1)}, {})
     assert not left.exists() and folder.versions() == [1]
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "sub" / "labels.csv"
-    write_atomically(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "new \udcff")
-    assert path.read_text() == "old" and [file.name for file in path.parent.iterdir()] == ["labels.csv"]
 
 
 def label(value: str, seconds: float | None = 1.5) -> Label:

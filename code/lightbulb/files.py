@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from pathlib import Path
 
+TEMPORARY_PREFIX = ".tmp-"
 
-def write_atomically(path: Path, text: str) -> None:
+
+def write_atomically(path: Path, content: bytes) -> None:
     """Readers see the old file or the new one, never half of either; a crash leaves one of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY_PREFIX)
     beside = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        beside.chmod(mode)
+        # mkstemp's 0600 would hide the file from other users
+        beside.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
         beside.replace(path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink()
+        beside.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
 
