@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
+import json
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +93,32 @@ class RunningServer:
         """kill -9."""
         self.process.kill()
         self.process.wait(30)
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def folder_served(folder: Path) -> Iterator[str]:
+    """URL of a web server on this machine that serves the folder's files."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def curl_score(server: RunningServer, folder: Path, name: str) -> dict[str, Any]:
+    """The README's line, with an image from a server on this machine."""
+    with folder_served(folder) as files:
+        body = json.dumps({"type": "images", "urls": [f"{files}/{name}"]})
+        command = ["curl", "--silent", "--header", "Content-Type: application/json", "--request", "POST"]
+        done = subprocess.run(
+            [*command, "--data", body, f"{server.base}/score"], capture_output=True, text=True, check=True
+        )
+        return dict(json.loads(done.stdout))

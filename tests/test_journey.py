@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import csv
-import functools
-import http.server
-import json
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from serving import RunningServer, write_config
+from serving import RunningServer, curl_score, write_config
 from support import copy_digits
 
 LABELS = 80
@@ -98,28 +93,6 @@ def test_label_learn_propose_confirm_serve_and_come_back(
         assert undone["kind"] == "batch" and len(undone["items"]) == len(batch["items"])
     finally:
         again.kill()
-
-
-def curl_score(server: RunningServer, folder: Path, name: str) -> dict[str, Any]:
-    """The README's line, with an image from a server on this machine."""
-    handler = functools.partial(Quiet, directory=str(folder))
-    files = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=files.serve_forever, daemon=True).start()
-    try:
-        body = json.dumps({"type": "images", "urls": [f"http://127.0.0.1:{files.server_port}/{name}"]})
-        command = ["curl", "--silent", "--header", "Content-Type: application/json", "--request", "POST"]
-        done = subprocess.run(
-            [*command, "--data", body, f"{server.base}/score"], capture_output=True, text=True, check=True
-        )
-        return dict(json.loads(done.stdout))
-    finally:
-        files.shutdown()
-        files.server_close()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args: Any) -> None:
-        pass
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -22,8 +22,7 @@ from browser.driving import (
     wait_for_text,
     wrong_cells,
 )
-from serving import RunningServer, write_config
-from test_journey import curl_score
+from serving import RunningServer, curl_score, write_config
 
 pytestmark = pytest.mark.browser
 

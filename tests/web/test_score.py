@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import functools
-import http.server
 import io
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from flask.testing import FlaskClient
 from lightbulb.errors import StoreError
 from lightbulb.services.assemble import Workspace, open_production
 from lightbulb.web.app import create_app, create_production_app
+from serving import folder_served
 from support import DIGIT_CLASSES, config_for
 
 
@@ -32,17 +30,8 @@ def images(trained: Workspace) -> list[Path]:
 
 @pytest.fixture
 def file_server(trained: Workspace) -> Iterator[str]:
-    handler = functools.partial(QuietHandler, directory=str(trained.config.dataset.directory))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args: Any) -> None:
-        pass
+    with folder_served(trained.config.dataset.directory) as base:
+        yield base
 
 
 def test_no_model_says_how_many_labels_are_missing(client: FlaskClient, pool: Path) -> None:
