@@ -91,9 +91,9 @@ def shoot(page: Any, name: str) -> None:
     page.wait_for_timeout(1500)  # the status bar is filled by then
     path = TARGET / f"{name}.png"
     page.screenshot(path=path)
-    with Image.open(path) as taken:  # a palette: a third of the size, and no difference to see
-        small = taken.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    small.save(path, optimize=True)
+    with Image.open(path) as taken:
+        whole = taken.convert("RGB")  # every pixel is opaque
+    whole.save(path, optimize=True)
     print(path)
 
 

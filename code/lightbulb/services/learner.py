@@ -37,6 +37,7 @@ RESCORE_SECONDS = 20.0  # while encoding, how often what is new joins the scored
 SCORING_CHUNK = 8192
 POOL_SAMPLE = 20_000  # rows that the pool's mean is taken from
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
+STOP_SECONDS = 15.0
 NEVER = np.float32(2.0)  # a threshold that no probability reaches
 
 
@@ -153,7 +154,7 @@ class Learner:
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)  # a download that hangs must not hold up the end
 
     def wake(self) -> None:
         """There may be something to do."""
