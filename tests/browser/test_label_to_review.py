@@ -26,6 +26,9 @@ from serving import RunningServer, curl_score, write_config
 
 pytestmark = pytest.mark.browser
 
+REFILL = re.compile(r"/api/questions")
+DECODED_MS = 1000  # for the pictures of the questions just fetched
+
 
 def names_by_id(server: RunningServer) -> dict[str, str]:
     return {str(row["item"]): row["name"] for row in server.get("/api/items?limit=500")["items"]}
@@ -155,16 +158,21 @@ def test_answers_wait_while_the_server_is_away(
 ) -> None:
     """Nothing lost, nothing doubled: by the page that waited, then by the next page after it was closed."""
     page.goto(server.base)
-    names = [press_answer(page, truth) for _ in range(4)]
+    question(page)
+    with page.expect_response(REFILL, timeout=WAIT_MS):  # questions fetched ahead, to go on without a server
+        names = [press_answer(page, truth) for _ in range(4)]
     wait_for_text(page, "#labelled", "^4 / 400")
+    page.wait_for_timeout(DECODED_MS)
     port = server.base.rsplit(":", 1)[1]
     assert server.stop() == 0
     names += [press_answer(page, truth) for _ in range(3)]
     page.wait_for_selector("#banners .banner-error", timeout=WAIT_MS)
-    again = RunningServer(config, "--port", port)
+    with page.expect_response(REFILL, timeout=3 * WAIT_MS):
+        again = RunningServer(config, "--port", port)
     try:
         again.wait_until("/api/status", lambda now: now["items"]["labelled"] == 7, seconds=40)
         page.wait_for_selector("#banners .banner", state="detached", timeout=WAIT_MS)
+        page.wait_for_timeout(DECODED_MS)
         assert again.stop() == 0
         names += [press_answer(page, truth) for _ in range(2)]
         page.close()
@@ -217,8 +225,11 @@ def test_a_deleted_file_is_never_shown(
     assert len(late) >= 3
     wait_for_text(page, "#labelled", "^10 / 400")
     page.unroute_all(behavior="wait")
-    reasons = {row["name"] for row in server.get("/api/items?state=broken&limit=500")["items"]}
-    assert set(late) <= reasons
+    server.wait_until(  # the last of them may still be on its way to the server
+        "/api/items?state=broken&limit=500",
+        lambda found: set(late) <= {row["name"] for row in found["items"]},
+        seconds=10,
+    )
 
 
 def test_dataset_and_try_it(
