@@ -167,9 +167,10 @@ def test_answers_wait_while_the_server_is_away(
     assert server.stop() == 0
     names += [press_answer(page, truth) for _ in range(3)]
     page.wait_for_selector("#banners .banner-error", timeout=WAIT_MS)
-    with page.expect_response(REFILL, timeout=3 * WAIT_MS):
-        again = RunningServer(config, "--port", port)
+    again = server
     try:
+        with page.expect_response(REFILL, timeout=3 * WAIT_MS):
+            again = RunningServer(config, "--port", port)
         again.wait_until("/api/status", lambda now: now["items"]["labelled"] == 7, seconds=40)
         page.wait_for_selector("#banners .banner", state="detached", timeout=WAIT_MS)
         page.wait_for_timeout(DECODED_MS)

@@ -48,6 +48,14 @@ def test_a_changed_file_is_to_be_read_again(store: ItemStore) -> None:
     assert by_key(store)["0000.png"].content is None and by_key(store)["0001.png"].broken is None
 
 
+def test_what_was_found_broken_is_not_mended_by_an_earlier_reading(store: ItemStore) -> None:
+    store.sync(files(1), FIFTH)
+    (item,) = store.all()
+    store.set_contents({}, {item.id: "gone meanwhile"})
+    store.set_contents({item.id: "ab" * 32}, {})
+    assert store.all()[0].broken == "gone meanwhile" and store.all()[0].content is None
+
+
 def test_the_same_path_twice_is_one_item(store: ItemStore) -> None:
     assert store.sync([*files(2), *files(2)], FIFTH).added == 2
 

@@ -159,18 +159,20 @@ class ItemStore:
         return len(matching), [by_id[item] for item in page if item in by_id]
 
     def set_contents(self, contents: Mapping[ItemId, str], broken: Mapping[ItemId, str]) -> None:
-        """What reading the files showed: their content hash, or why they can't be read."""
-        rows = [{"at": item, "content": content, "broken": None} for item, content in contents.items()]
-        rows += [{"at": item, "content": None, "broken": reason} for item, reason in broken.items()]
-        if not rows:
-            return
-        statement = (
-            update(items)
-            .where(items.c.id == bindparam("at"))
-            .values(content=bindparam("content"), broken=bindparam("broken"))
-        )
+        """What reading the files showed: their content hash, or why they can't be read.
+
+        An item found broken stays so until a scan sees its file changed: it may have been read just before.
+        """
+        read = [{"at": item, "hash": content} for item, content in contents.items()]
+        unreadable = [{"at": item, "reason": reason} for item, reason in broken.items()]
+        this = items.c.id == bindparam("at")
         with self._database.write() as connection:
-            connection.execute(statement, rows)
+            if read:
+                usable = update(items).where(this, items.c.broken.is_(None))
+                connection.execute(usable.values(content=bindparam("hash")), read)
+            if unreadable:
+                failed = update(items).where(this)
+                connection.execute(failed.values(content=None, broken=bindparam("reason")), unreadable)
 
 
 def _new_row(file: Found, holdout: Holdout) -> dict[str, Any]:
