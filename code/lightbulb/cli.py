@@ -182,7 +182,13 @@ def import_labels(config_path: Path, format_name: str, file: Path) -> None:
     "--labels", "budgets", default="20,40,78,150", show_default=True, help="Label counts to report at."
 )
 @click.option("--seeds", default=5, show_default=True, type=click.IntRange(1), help="Runs to average over.")
-@click.option("--strategy", help="Query strategy (default: the config's).")
+@click.option(
+    "--strategy", "strategies", multiple=True,
+    help="Query strategy (default: the config's); several times for several, side by side. "
+    "skactiveml:NAME is scikit-activeml's, where that is installed.",
+)  # fmt: skip
+@click.option("--finish", is_flag=True, help="Label everything instead, and report what that took.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time.")
 @click.option("--weights", help="Encoder weights (default: the config's).")
 @click.option(
     "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here."
@@ -195,24 +201,36 @@ def simulate(
     truth: Path,
     budgets: str,
     seeds: int,
-    strategy: str | None,
+    strategies: tuple[str, ...],
+    finish: bool,
+    jobs: int,
     weights: str | None,
     json_path: Path | None,
     log_level: str,
 ) -> None:
     """Let a scripted annotator answer from TRUTH, and report the accuracy on items never asked."""
     set_up_logging(log_level)
-    from lightbulb.measuring.simulate import parse_budgets, simulate_and_report
+    from lightbulb.measuring.peers import check_strategy
+    from lightbulb.measuring.simulate import (
+        finish_and_report,
+        parse_budgets,
+        simulate_and_report,
+        with_strategy,
+    )
     from lightbulb.services.assemble import read_config
 
     config = read_config(config_path)
     config = config.model_copy(
-        update={
-            "model": config.model.model_copy(update={"weights": weights or config.model.weights}),
-            "learning": config.learning.model_copy(update={"strategy": strategy or config.learning.strategy}),
-        }
+        update={"model": config.model.model_copy(update={"weights": weights or config.model.weights})}
     )
-    simulate_and_report(config, truth, parse_budgets(budgets), seeds, json_path)
+    for name in strategies:
+        check_strategy(name)
+    if finish:
+        chosen = with_strategy(config, strategies[0]) if strategies else config
+        finish_and_report(chosen, truth, seeds, json_path, jobs=jobs)
+    else:
+        budget_list = parse_budgets(budgets)
+        simulate_and_report(config, truth, budget_list, seeds, json_path, strategies=strategies, jobs=jobs)
 
 
 @main.group()

@@ -78,7 +78,7 @@ class ModelSection(Section):
 
 
 class LearningSection(Section):
-    strategy: str = "margin"
+    strategy: str = "auto"
     seed: Annotated[int, Field(ge=0)] = 0
     start_after: Annotated[int, Field(ge=2)] = 10
     holdout_every: Annotated[int, Field(ge=2)] = 5

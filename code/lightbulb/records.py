@@ -35,6 +35,7 @@ class ActionKind(StrEnum):
     LABEL = "label"
     SKIP = "skip"
     BATCH = "batch"
+    ACCEPT = "accept"
     IMPORT = "import"
     UNDO = "undo"
 
@@ -118,6 +119,7 @@ class Batch:
 
     candidates: how many proposals of this class there were when the batch was drawn from them.
     items, keys, scores: aligned; scores are calibrated probabilities of `label`.
+    audit: the audit that the batch is a part of, if it can lead to a certificate.
     """
 
     id: int
@@ -127,6 +129,7 @@ class Batch:
     items: tuple[ItemId, ...]
     keys: tuple[str, ...]
     scores: tuple[float, ...]
+    audit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ class Snapshot:
     labels_revision: the catalog's revision that the labels were read at.
     item_ids, probs: the pool as scored, int64 (n,) ascending and float32 (n, n_classes), aligned.
     thresholds: per class, the calibrated probability from which on an item is proposed.
+    votes: the pool as an ensemble scores it, float32 (n_members, n, n_classes), if the query strategy asks.
     published_at: seconds since the epoch.
     """
 
@@ -177,6 +181,7 @@ class Snapshot:
     temperature: float
     published_at: float
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    votes: Float32s | None = None
 
     def rows_of(self, items: Ints) -> Ints:
         """Row of each item in `probs`, -1 where it was not scored. int64 (n,)."""

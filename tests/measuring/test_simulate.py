@@ -19,7 +19,7 @@ def test_reports_what_it_promises_and_learns(digits: Path, tmp_path: Path) -> No
     simulate_and_report(config, truth, [5, 60], 1, tmp_path / "out.json")
     result = json.loads((tmp_path / "out.json").read_text())
     assert {key: result[key] for key in ("dataset", "encoder", "weights", "strategy", "seeds")} == {
-        "dataset": "test", "encoder": "squeezenet", "weights": "built-in", "strategy": "margin", "seeds": 1,
+        "dataset": "test", "encoder": "squeezenet", "weights": "built-in", "strategy": "auto", "seeds": 1,
     }  # fmt: skip
     assert [point["labels"] for point in result["curve"]] == [5, 60]
     assert result["curve"][1]["accuracy_mean"] > 0.6 > result["curve"][0]["accuracy_mean"]

@@ -8,6 +8,8 @@ import numpy as np
 
 from lightbulb.records import Bools, Float32s, Ints
 
+MOST_DOUBTS = 6
+
 
 @dataclass(frozen=True)
 class Proposals:
@@ -23,6 +25,14 @@ class Proposals:
 
     def counts(self, n_classes: int) -> list[int]:
         return [int(count) for count in np.bincount(self.labels, minlength=n_classes)]
+
+
+def class_thresholds(confidence: float, doubts: Ints) -> Float32s:
+    """The calibrated probability from which on an item is proposed, float32 (n_classes,).
+
+    doubts: per class, how often its proposals failed: each time the doubt that is allowed is halved.
+    """
+    return (1 - (1 - confidence) * 0.5 ** np.minimum(doubts, MOST_DOUBTS)).astype(np.float32)
 
 
 def propose(item_ids: Ints, probs: Float32s, thresholds: Float32s, allowed: Bools) -> Proposals:

@@ -8,13 +8,18 @@ after every answer, as it does when a person answers more slowly than it trains.
 from __future__ import annotations
 
 import json
+import logging
+import operator
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import structlog
+from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -24,10 +29,14 @@ from lightbulb.encoders.embed import encode_files
 from lightbulb.errors import ConfigError, InputError
 from lightbulb.files import write_atomically
 from lightbulb.items.folder import key_below
+from lightbulb.measuring import finish
+from lightbulb.measuring.peers import peer_strategy
 from lightbulb.records import Answer, Bools, Float16s, Ints
 from lightbulb.services.assemble import ENCODERS, FORMATS, TASKS, Workspace, open_workspace
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.store.embeddings import EmbeddingCache
+
+R = TypeVar("R")
 
 TEST_SHARE = 0.3
 
@@ -50,6 +59,10 @@ class Truth:
     targets: Ints
     embeddings: Float16s
 
+    def answers(self, classes: Sequence[str]) -> dict[str, str]:
+        """The true class of every item by its key."""
+        return {key: classes[target] for key, target in zip(self.keys, self.targets, strict=True)}
+
 
 def parse_budgets(text: str) -> list[int]:
     """ "20,40" → [20, 40]. Raises: InputError."""
@@ -63,24 +76,76 @@ def parse_budgets(text: str) -> list[int]:
 
 
 def simulate_and_report(
-    config: Config, truth_path: Path, budgets: Sequence[int], seeds: int, json_path: Path | None
+    config: Config,
+    truth_path: Path,
+    budgets: Sequence[int],
+    seeds: int,
+    json_path: Path | None,
+    *,
+    strategies: Sequence[str] = (),
+    jobs: int = 1,
 ) -> dict[str, Any]:
-    """Runs the simulation, prints a table, writes the JSON. Raises: InputError, ConfigError."""
+    """Runs the simulation once for each strategy, prints a table, writes the JSON.
+
+    Raises: InputError, ConfigError.
+    """
     encoder = EncoderHandle(ENCODERS[config.model.encoder], config)
     truth = read_truth(config, truth_path, encoder)
     pool = len(truth.keys) - round(TEST_SHARE * len(truth.keys))
     if budgets[-1] > pool:
         raise InputError(f"--labels: {budgets[-1]} labels, but only {pool} items may be asked about")
-    runs = [
-        simulate_run(config, truth, budgets, seed)
-        for seed in track(range(seeds), "Simulating", console=Console(stderr=True))
-    ]
-    points = [merge([run[index] for run in runs]) for index in range(len(budgets))]
-    result = report(config, encoder, seeds, points)
-    show(result, points)
-    if json_path is not None:
-        write_atomically(json_path, f"{json.dumps(result, indent=2)}\n".encode())
+    results = []
+    for name in strategies or [config.learning.strategy]:
+        mine = with_strategy(config, name)
+        runs = in_parallel(simulate_run, [(mine, truth, budgets, seed) for seed in range(seeds)], jobs)
+        points = [merge([run[index] for run in runs]) for index in range(len(budgets))]
+        results.append(report(mine, encoder, seeds, points))
+        show(results[-1])
+    result = results[0] if len(results) == 1 else {**results[0], "strategies": results}
+    if len(results) > 1:
+        show_side_by_side(results)
+    write_json(json_path, result)
     return result
+
+
+def finish_and_report(
+    config: Config, truth_path: Path, seeds: int, json_path: Path | None, *, jobs: int = 1
+) -> dict[str, Any]:
+    """Labels the whole dataset once for each seed, prints what it took, writes the JSON.
+
+    Raises: InputError, ConfigError.
+    """
+    encoder = EncoderHandle(ENCODERS[config.model.encoder], config)
+    truth = read_truth(config, truth_path, encoder)
+    runs = in_parallel(finish_run, [(config, truth, seed) for seed in range(seeds)], jobs)
+    found = finish.report(runs, config.auto_label.confidence)
+    result = {**describe(config, encoder, seeds), "finish": found}
+    finish.show(config.name, found, config.auto_label.confidence)
+    write_json(json_path, result)
+    return result
+
+
+def in_parallel(work: Callable[..., R], arguments: Sequence[tuple[Any, ...]], jobs: int) -> list[R]:
+    """work(*arguments) for each, `jobs` at a time in processes of their own, with a progress bar."""
+    task = delayed(quietly if jobs > 1 else operator.call)
+    done = Parallel(n_jobs=jobs, return_as="generator")(task(work, *each) for each in arguments)
+    console = Console(stderr=True)
+    return list(track(done, "Simulating", total=len(arguments), console=console))
+
+
+def quietly(work: Callable[..., R], *arguments: Any) -> R:
+    """In another process, where nothing has set up the logging yet."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    return work(*arguments)
+
+
+def with_strategy(config: Config, name: str) -> Config:
+    return config.model_copy(update={"learning": config.learning.model_copy(update={"strategy": name})})
+
+
+def write_json(path: Path | None, result: Mapping[str, Any]) -> None:
+    if path is not None:
+        write_atomically(path, f"{json.dumps(result, indent=2)}\n".encode())
 
 
 def read_truth(config: Config, path: Path, encoder: EncoderHandle) -> Truth:
@@ -122,17 +187,32 @@ def simulate_run(config: Config, truth: Truth, budgets: Sequence[int], seed: int
     test = np.zeros(len(truth.keys), dtype=np.bool_)
     test[rng.permutation(len(truth.keys))[: round(TEST_SHARE * len(truth.keys))]] = True
     pool = {key for key, is_test in zip(truth.keys, test, strict=True) if not is_test}
-    answers = {key: config.classes[target] for key, target in zip(truth.keys, truth.targets, strict=True)}
+    answers = truth.answers(config.classes)
+    with own_workspace(config, seed, pool) as workspace:
+        points = []
+        for budget in budgets:
+            answer_until(workspace, answers, budget)
+            points.append(measure(workspace, truth, test, budget, answers))
+        return points
+
+
+def finish_run(config: Config, truth: Truth, seed: int) -> finish.FinishedRun:
+    answers = truth.answers(config.classes)
+    with own_workspace(config, seed, set(truth.keys)) as workspace:
+        return finish.ScriptedAnnotator(workspace, answers).label_everything()
+
+
+@contextmanager
+def own_workspace(config: Config, seed: int, pool: Set[str]) -> Iterator[Workspace]:
+    """A workspace on these items with an empty database of its own, everything encoded."""
+    strategy = peer_strategy(config.learning.strategy)
     with tempfile.TemporaryDirectory(prefix="lightbulb-simulate-") as folder:
-        workspace = open_workspace(run_config(config, Path(folder), seed), only=pool.__contains__)
+        own = run_config(config, Path(folder), seed)
+        workspace = open_workspace(own, only=pool.__contains__, strategy=strategy)
         try:
             while workspace.learner.encode_step():
                 pass
-            points = []
-            for budget in budgets:
-                answer_until(workspace, answers, budget)
-                points.append(measure(workspace, truth, test, budget, answers))
-            return points
+            yield workspace
         finally:
             workspace.database.close()
 
@@ -192,13 +272,19 @@ def merge(points: Sequence[Point]) -> Point:
     )
 
 
-def report(config: Config, encoder: EncoderHandle, seeds: int, points: Sequence[Point]) -> dict[str, Any]:
+def describe(config: Config, encoder: EncoderHandle, seeds: int) -> dict[str, Any]:
     return {
         "dataset": config.name,
         "encoder": encoder.name,
         "weights": encoder.get().weights_name,
         "strategy": config.learning.strategy,
         "seeds": seeds,
+    }
+
+
+def report(config: Config, encoder: EncoderHandle, seeds: int, points: Sequence[Point]) -> dict[str, Any]:
+    return {
+        **describe(config, encoder, seeds),
         "curve": [
             {
                 "labels": point.labels,
@@ -212,7 +298,7 @@ def report(config: Config, encoder: EncoderHandle, seeds: int, points: Sequence[
     }
 
 
-def show(result: Mapping[str, Any], points: Sequence[Point]) -> None:
+def show(result: Mapping[str, Any]) -> None:
     table = Table(
         title=f"{result['dataset']}: {result['encoder']} ({result['weights']}), {result['strategy']}, "
         f"{result['seeds']} runs"
@@ -225,4 +311,17 @@ def show(result: Mapping[str, Any], points: Sequence[Point]) -> None:
             str(row["labels"]), f"{row['accuracy_mean']:.3f}", f"{row['accuracy_std']:.3f}",
             f"{row['proposed_mean']:.0f}", right,
         )  # fmt: skip
+    Console().print(table)
+
+
+def show_side_by_side(results: Sequence[Mapping[str, Any]]) -> None:
+    first = results[0]
+    table = Table(
+        title=f"{first['dataset']}: {first['encoder']} ({first['weights']}), {first['seeds']} runs each"
+    )
+    table.add_column("strategy")
+    for row in first["curve"]:
+        table.add_column(f"{row['labels']} labels", justify="right")
+    for result in results:
+        table.add_row(result["strategy"], *(f"{row['accuracy_mean']:.3f}" for row in result["curve"]))
     Console().print(table)

@@ -9,16 +9,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from lightbulb.querying import Pool, QueryStrategy
-from lightbulb.records import Float64s
+from lightbulb.querying import Pool, ScoringStrategy
+from lightbulb.records import Float32s, Float64s
 
 
-class Margin(QueryStrategy):
+class Margin(ScoringStrategy):
     name: ClassVar[str] = "margin"
     needs: ClassVar[frozenset[str]] = frozenset({"probs"})
 
     def scores(self, pool: Pool, rng: np.random.Generator) -> Float64s:
         if pool.probs is None:
             raise ValueError("margin needs class probabilities")
-        top_two = np.partition(pool.probs.astype(np.float64), -2, axis=1)[:, -2:]
-        return -(top_two[:, 1] - top_two[:, 0])
+        return -margins(pool.probs)
+
+
+def margins(probs: Float32s) -> Float64s:
+    """Probability of the first class less that of the second, float64 (n,)."""
+    top_two = np.partition(probs.astype(np.float64), -2, axis=1)[:, -2:]
+    return top_two[:, 1] - top_two[:, 0]

@@ -1,4 +1,4 @@
-"""Uniform random order: what every other strategy has to beat, and the only one that needs no model."""
+"""Uniform random order: what every other strategy has to beat."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from lightbulb.querying import Pool, QueryStrategy
+from lightbulb.querying import Pool, ScoringStrategy
 from lightbulb.records import Float64s
 
 
-class RandomOrder(QueryStrategy):
+class RandomOrder(ScoringStrategy):
     name: ClassVar[str] = "random"
 
     def scores(self, pool: Pool, rng: np.random.Generator) -> Float64s:
-        return rng.random(len(pool.item_ids))
+        return rng.random(len(pool))

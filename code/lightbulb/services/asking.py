@@ -9,11 +9,13 @@ import numpy as np
 
 from lightbulb.querying import Pool, QueryStrategy
 from lightbulb.querying.select import select
-from lightbulb.records import Bools, Ints, ItemId, Question, Snapshot
+from lightbulb.records import Bools, Float32s, Ints, ItemId, Question, Snapshot
 from lightbulb.services.catalog import Catalog, CatalogView
+from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.leases import Leases
 
 SKIPPED_FOR = 50  # actions before a skipped item is asked again
+MOST_KNOWN = 2000  # labelled items that a strategy is told of
 
 
 class Asking:
@@ -24,6 +26,7 @@ class Asking:
         catalog: Catalog,
         snapshot: Callable[[], Snapshot | None],
         strategy: QueryStrategy,
+        encoded: EncodedPool,
         check: Callable[[ItemId], bool],
         *,
         holdout_every: int,
@@ -33,6 +36,7 @@ class Asking:
         self._catalog = catalog
         self._snapshot = snapshot
         self._strategy = strategy
+        self._encoded = encoded
         self._check = check
         self._holdout_every = holdout_every
         self._rng = rng
@@ -102,9 +106,41 @@ class Asking:
         rest = free.copy()
         rest[view.positions(set_aside)] = False
         ids = view.ids[rest]
+        return [*set_aside[:count], *select(self._strategy, self._pool(view, ids), count, self._rng)]
+
+    def _pool(self, view: CatalogView, ids: Ints) -> Pool:
+        """The items as the strategy sees them, and what is labelled or being asked beside them."""
         snapshot = self._snapshot()
-        pool = Pool(ids, None if snapshot is None else _probs_of(snapshot, ids))
-        return [*set_aside[:count], *select(self._strategy, pool, count, self._rng)]
+        probs = votes = None
+        if snapshot is not None:
+            at = snapshot.rows_of(ids)
+            probs = _spread(snapshot.probs, at)
+            votes = None if snapshot.votes is None else np.stack([_spread(one, at) for one in snapshot.votes])
+        if "points" not in self._strategy.needs or not self._encoded.ready:
+            return Pool(ids, probs, votes=votes)
+        rows = self._encoded.rows(ids)
+        known, known_labels = self._known(view)
+        return Pool(ids, probs, _Points(self._encoded, rows), votes, known, known_labels, rows >= 0)
+
+    def _known(self, view: CatalogView) -> tuple[Float32s, Ints]:
+        """(points, class indices) of what people labelled last and, as -1, of what they are asked now."""
+        held = view.positions(self._leases.held())
+        asked = held[(held >= 0) & ~view.held_out[held] & ~view.labelled[held]]
+        labelled = np.flatnonzero(view.teaching)[-MOST_KNOWN:]
+        at = np.concatenate([labelled, asked])
+        rows = self._encoded.rows(view.ids[at])
+        return self._encoded.points(rows[rows >= 0]), view.labels[at][rows >= 0]
+
+
+class _Points:
+    """Points of a pool by its rows. rows: of the embedding cache, one for each row of the pool."""
+
+    def __init__(self, encoded: EncodedPool, rows: Ints) -> None:
+        self._encoded = encoded
+        self._rows = rows
+
+    def __call__(self, wanted: Ints) -> Float32s:
+        return self._encoded.points(self._rows[wanted])
 
 
 def _by_draw(view: CatalogView, mask: Bools) -> list[ItemId]:
@@ -112,9 +148,8 @@ def _by_draw(view: CatalogView, mask: Bools) -> list[ItemId]:
     return [int(item) for item in view.ids[positions[np.argsort(view.draws[positions])]]]
 
 
-def _probs_of(snapshot: Snapshot, ids: Ints) -> np.ndarray:
-    """float32 (n, n_classes), NaN where the model has not scored an item yet."""
-    rows = snapshot.rows_of(ids)
-    probs = np.full((len(ids), len(snapshot.classes)), np.nan, dtype=np.float32)
-    probs[rows >= 0] = snapshot.probs[rows[rows >= 0]]
-    return probs
+def _spread(scored: Float32s, rows: Ints) -> Float32s:
+    """Rows of what was scored, NaN where the row is -1. float32 (n, n_classes)."""
+    spread = np.full((len(rows), scored.shape[1]), np.nan, dtype=np.float32)
+    spread[rows >= 0] = scored[rows[rows >= 0]]
+    return spread

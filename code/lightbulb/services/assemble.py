@@ -24,8 +24,10 @@ from lightbulb.querying import QueryStrategy
 from lightbulb.records import Snapshot
 from lightbulb.registry import discover
 from lightbulb.services.asking import Asking
+from lightbulb.services.auditing import Auditing
 from lightbulb.services.catalog import Catalog
 from lightbulb.services.confirming import Confirming
+from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.services.exporting import Importing, JudgementsFile
 from lightbulb.services.fetching import UrlFetcher
@@ -33,6 +35,7 @@ from lightbulb.services.labeling import Changes, Labeling
 from lightbulb.services.learner import Learner
 from lightbulb.services.media import Media
 from lightbulb.services.scoring import Scoring
+from lightbulb.store.audits import AuditStore
 from lightbulb.store.batches import BatchStore
 from lightbulb.store.database import Database
 from lightbulb.store.formats import LabelFormat
@@ -157,17 +160,20 @@ def open_workspace(
     train: bool = True,
     exclusive: bool = True,
     only: Callable[[str], bool] | None = None,
+    strategy: QueryStrategy | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Workspace:
     """Opens the database, scans the folder, takes in a judgements file if the database is new.
 
     only: keys of the files that belong to the pool (all of them by default).
+    strategy: instead of the one that the config names.
     Raises: StoreError, ConfigError.
     """
     task = TASKS[f"{config.dataset.data_type}/{config.label.type}"](config.classes)
     database = Database(config.database_url, exclusive=exclusive)
     try:
-        return _assemble(config, task, database, train=train, only=only, on_progress=on_progress)
+        chosen = strategy or STRATEGIES[config.learning.strategy]()
+        return _assemble(config, task, database, chosen, train=train, only=only, on_progress=on_progress)
     except BaseException:
         database.close()
         raise
@@ -177,6 +183,7 @@ def _assemble(
     config: Config,
     task: Task,
     database: Database,
+    strategy: QueryStrategy,
     *,
     train: bool,
     only: Callable[[str], bool] | None,
@@ -199,17 +206,23 @@ def _assemble(
     changes = Changes(catalog)
     encoder = EncoderHandle(ENCODERS[config.model.encoder], config)
     history = ModelHistory(database)
+    encoded = EncodedPool(items, learning.seed)
     learner = Learner(
-        config, root, encoder, DECODERS[config.model.decoder], catalog, items,
+        config, root, encoder, DECODERS[config.model.decoder], catalog, items, encoded,
         ModelFolder(config.model_directory, keep=config.model.keep), history,
-        train=train, on_progress=on_progress,
+        needs=strategy.needs, train=train, on_progress=on_progress,
     )  # fmt: skip
     media = Media(root, items, catalog, max_pixels=config.server.max_image_megapixels * 1e6)
-    rngs = np.random.default_rng(learning.seed).spawn(2)
+    # Fresh orders each time: a restart must not deal out the ones that were seen before.
+    rngs = np.random.default_rng([learning.seed, labels.last_action()]).spawn(3)
 
     def snapshot() -> Snapshot | None:
         return learner.snapshot
 
+    auditing = Auditing(
+        AuditStore(database), batches, catalog, snapshot,
+        confidence=config.auto_label.confidence, rng=rngs[2],
+    )  # fmt: skip
     changes.listen(learner.wake)
     changes.listen(judgements.touch)
     return Workspace(
@@ -226,11 +239,11 @@ def _assemble(
         history=history,
         labeling=Labeling(task, labels, batches, changes, config.user),
         asking=Asking(
-            catalog, snapshot, STRATEGIES[learning.strategy](), media.usable,
+            catalog, snapshot, strategy, encoded, media.usable,
             holdout_every=learning.holdout_every, rng=rngs[0],
         ),
         confirming=Confirming(
-            task, catalog, snapshot, batches, changes, media.usable,
+            task, catalog, snapshot, batches, auditing, changes, media.usable,
             annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
         ),
         scoring=Scoring(

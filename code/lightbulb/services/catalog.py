@@ -19,6 +19,7 @@ from lightbulb.store.items import ItemStore
 from lightbulb.store.labels import LabelStore
 
 SOURCES = tuple(Source)
+CLEAN = 20  # items a batch must have held for its being all right to count
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class CatalogView:
     labels: class index, -1 while unlabelled. sources: index into SOURCES. asked: the label answers a
     question about this very item. skipped_at: action that skipped it last, 0 if none.
     barred_items, barred_labels: pairs (item, class index) that a person said no to.
+    recalled: the newest model whose proposals a failed audit called back, 0 if none.
+    doubts: per class, how often its proposals failed of late, int64 (n_classes,).
     orphans: labels in force whose class is no longer in the config; their items count as unlabelled.
     """
 
@@ -47,6 +50,8 @@ class CatalogView:
     skipped_at: Ints
     barred_items: Ints
     barred_labels: Ints
+    recalled: int
+    doubts: Ints
     orphans: int
 
     def positions(self, items: Sequence[ItemId] | Ints) -> Ints:
@@ -66,6 +71,18 @@ class CatalogView:
         return (self.labels < 0) & ~self.broken
 
     @property
+    def teaching(self) -> Bools:
+        """Labels that a model is fitted to: what a person has seen, but for the held-out items.
+
+        A certified label is the model's own guess; learning from it would only make it surer.
+        """
+        return self.labelled & ~self.held_out & ~self.certified
+
+    @property
+    def certified(self) -> Bools:
+        return self.sources == SOURCES.index(Source.CERTIFIED)
+
+    @property
     def measured(self) -> Bools:
         """Held-out items that the accuracy is measured on.
 
@@ -73,8 +90,7 @@ class CatalogView:
         labelled count, however they came by their label (but for a person's look): a uniform sample.
         Beyond it, only what the model was sure of would be labelled, and that would flatter it.
         """
-        certified = self.sources == SOURCES.index(Source.CERTIFIED)
-        return self.labelled & self.held_out & (self.draws <= self.frontier) & ~certified
+        return self.labelled & self.held_out & (self.draws <= self.frontier) & ~self.certified
 
     @property
     def frontier(self) -> float:
@@ -100,6 +116,7 @@ class Catalog:
         self._items = items
         self._labels = labels
         self._batches = batches
+        self.classes = tuple(classes)
         self._class_index = {name: index for index, name in enumerate(classes)}
         self._lock = threading.RLock()
         self._view = self._load(revision=1, items_revision=1)
@@ -122,6 +139,7 @@ class Catalog:
             state = _LabelState(view.labels.copy(), view.sources.copy(), view.asked.copy())
             lost = self._fill(view, at, self._labels.current(touched), state)
             barred_items, barred_labels = self._barred()
+            recalled, doubts = self._failures()
             self._view = replace(
                 view,
                 revision=view.revision + 1,
@@ -132,6 +150,8 @@ class Catalog:
                 skipped_at=self._skipped_at(view),
                 barred_items=barred_items,
                 barred_labels=barred_labels,
+                recalled=recalled,
+                doubts=doubts,
                 orphans=view.orphans + lost,
             )
 
@@ -148,6 +168,7 @@ class Catalog:
         rows = self._items.all()
         n = len(rows)
         barred_items, barred_labels = self._barred()
+        recalled, doubts = self._failures()
         view = CatalogView(
             revision=revision,
             items_revision=items_revision,
@@ -163,6 +184,8 @@ class Catalog:
             skipped_at=np.zeros(n, dtype=np.int64),
             barred_items=barred_items,
             barred_labels=barred_labels,
+            recalled=recalled,
+            doubts=doubts,
             orphans=0,
         )
         state = _LabelState(view.labels.copy(), view.sources.copy(), view.asked.copy())
@@ -200,6 +223,20 @@ class Catalog:
         ]
         table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
         return table[:, 0], table[:, 1]
+
+    def _failures(self) -> tuple[int, Ints]:
+        """(newest recalled model, doubts per class): a failed batch adds one, a clean one takes one off."""
+        recalled, doubts = 0, np.zeros(len(self._class_index), dtype=np.int64)
+        for batch in self._batches.answered():
+            index = self._class_index.get(batch.label)
+            if index is None:
+                continue
+            if batch.recalled is not None:
+                recalled = max(recalled, batch.recalled)
+                doubts[index] += 1
+            elif batch.rejected == 0 and batch.judged >= CLEAN:
+                doubts[index] = max(0, doubts[index] - 1)
+        return recalled, doubts
 
 
 @dataclass

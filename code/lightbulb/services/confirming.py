@@ -1,4 +1,4 @@
-"""Batches: proposals of one class shown together, confirmed in one step."""
+"""Batches: proposals of one class shown together, confirmed in one step, and accepted in one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 from lightbulb.autolabel.propose import Proposals, draw_batch, propose
 from lightbulb.errors import InputError
 from lightbulb.records import Batch, ItemId, Snapshot
+from lightbulb.services.auditing import Audit, Auditing
 from lightbulb.services.catalog import Catalog
 from lightbulb.services.labeling import Changes
-from lightbulb.store.batches import Audit, BatchStore
+from lightbulb.store.batches import BatchStore
 from lightbulb.tasks import Task
 
 
@@ -36,6 +37,7 @@ class Confirming:
         catalog: Catalog,
         snapshot: Callable[[], Snapshot | None],
         batches: BatchStore,
+        auditing: Auditing,
         changes: Changes,
         check: Callable[[ItemId], bool],
         *,
@@ -47,6 +49,7 @@ class Confirming:
         self._catalog = catalog
         self._snapshot = snapshot
         self._batches = batches
+        self._auditing = auditing
         self._changes = changes
         self._check = check
         self._annotator = annotator
@@ -55,13 +58,9 @@ class Confirming:
         self._lock = threading.Lock()
 
     def proposals(self) -> Proposals | None:
-        """What the present model proposes now; None while there is no model."""
-        snapshot, view = self._snapshot(), self._catalog.view
-        if snapshot is None:
-            return None
-        best = snapshot.probs.argmax(axis=1).astype(np.int64)
-        allowed = view.allowed_proposals(snapshot.item_ids, best)
-        return propose(snapshot.item_ids, snapshot.probs, snapshot.thresholds, allowed)
+        """What the present model proposes now, nothing once that was called back; None without a model."""
+        snapshot = self._snapshot()
+        return None if snapshot is None else self._proposals_of(snapshot)
 
     def counts(self) -> dict[str, int]:
         """Proposals by class."""
@@ -71,7 +70,8 @@ class Confirming:
         return dict(zip(self._task.classes, proposals.counts(len(self._task.classes)), strict=True))
 
     def next_batch(self, *, client: str = "", label: str | None = None) -> Batch | None:
-        """A uniform random sample of the proposals of one class: of `label`, else of the class with most.
+        """Proposals of one class, of `label`, else of the class with most: the next of its audit where
+        there is one, else a uniform random sample.
 
         The same client gets the same batch again until it is answered or the model changes.
         Raises: LabelError for a class the task does not have.
@@ -79,25 +79,31 @@ class Confirming:
         if label is not None:
             self._task.check_value(label)
         with self._lock:
-            snapshot, proposals = self._snapshot(), self.proposals()
-            if snapshot is None or proposals is None:
+            snapshot = self._snapshot()
+            if snapshot is None:
                 return None
             open_batch = self._open_batch(client, snapshot.version)
             if open_batch is not None and label in (None, open_batch.label):
                 return open_batch
             while True:
+                proposals = self._proposals_of(snapshot)
                 counts = proposals.counts(len(self._task.classes))
                 class_index = int(np.argmax(counts)) if label is None else self._task.classes.index(label)
                 mine = proposals.of_class(class_index)
                 if not len(mine.item_ids):
                     return None
-                drawn = draw_batch(mine, self._batch_size, self._rng)
-                usable = [self._check(int(item)) for item in drawn.item_ids]
+                batch = self._draw(mine, self._task.classes[class_index], snapshot, client)
+                # Where a file has vanished, it is marked by now: draw again without it.
+                usable = [self._check(item) for item in batch.items]
                 if all(usable):
-                    break
-                refreshed = self.proposals()  # a file vanished: it is marked now, draw without it
-                proposals = refreshed if refreshed is not None else proposals
-            return self._keep(drawn, class_index, len(mine.item_ids), snapshot, client)
+                    number = self._batches.add(
+                        batch, threshold=float(snapshot.thresholds[class_index]), client=client
+                    )
+                    return self._batches.get(number)
+
+    def audit_of(self, batch: Batch) -> Audit:
+        """How the audit that the batch is a part of stands now."""
+        return self._auditing.of_batch(batch)
 
     def answer(
         self, number: int, rejected: Mapping[ItemId, str | None], *, seconds: float | None = None
@@ -131,10 +137,32 @@ class Confirming:
             action, confirmed = self._batches.answer(
                 batch, rejected, self._annotator, seconds=seconds, leave_out=broken
             )
+            self._catalog.refresh(batch.items)
+            judged = self._batches.items_of_action(action)
+            wrong = len(judged) - len(confirmed)
+            audit = self._auditing.after(batch, len(judged), wrong)
             self._changes.saved(batch.items)
-        judged = self._batches.items_of_action(action)
-        wrong = len(judged) - len(confirmed)
-        return Confirmed(action, len(confirmed), wrong, Audit(len(judged), wrong, batch.candidates))
+        return Confirmed(action, len(confirmed), wrong, audit)
+
+    def accept_rest(self, number: int) -> tuple[int, int]:
+        """Labels the rest of the batch's audit without a look: (action, how many items), one undo step.
+
+        Raises: NotFound for an unknown batch; Conflict if its rest is not certified, or not any more.
+        """
+        batch = self._batches.get(number)
+        self._task.check_value(batch.label)
+        with self._changes.lock:
+            action, rest = self._auditing.accept(batch, self._annotator)
+            self._changes.saved(rest)
+        return action, len(rest)
+
+    def _proposals_of(self, snapshot: Snapshot) -> Proposals:
+        view = self._catalog.view
+        best = snapshot.probs.argmax(axis=1).astype(np.int64)
+        allowed = view.allowed_proposals(snapshot.item_ids, best)
+        if snapshot.version <= view.recalled:
+            allowed[:] = False
+        return propose(snapshot.item_ids, snapshot.probs, snapshot.thresholds, allowed)
 
     def _open_batch(self, client: str, version: int) -> Batch | None:
         number = self._batches.last_open(client, version)
@@ -145,19 +173,24 @@ class Confirming:
         at = view.positions(batch.items)
         return batch if bool((view.askable[at]).all()) else None
 
-    def _keep(
-        self, drawn: Proposals, class_index: int, candidates: int, snapshot: Snapshot, client: str
-    ) -> Batch:
-        view = self._catalog.view
-        keys = tuple(view.keys[at] for at in view.positions(drawn.item_ids))
-        batch = Batch(
+    def _draw(self, mine: Proposals, label: str, snapshot: Snapshot, client: str) -> Batch:
+        """mine: the proposals of one class, at least one."""
+        standing = self._auditing.running(label, mine, snapshot)
+        items = np.empty(0, dtype=np.int64)
+        if standing is not None:
+            items = self._auditing.next_items(standing, self._batch_size, client)
+        if standing is None or not len(items):  # no audit, or others have all that is left of it before them
+            standing = None
+            items = draw_batch(mine, self._batch_size, self._rng).item_ids
+        view, column = self._catalog.view, self._task.classes.index(label)
+        scores = snapshot.probs[snapshot.rows_of(items), column]
+        return Batch(
             id=0,
-            label=self._task.classes[class_index],
+            label=label,
             model_version=snapshot.version,
-            candidates=candidates,
-            items=tuple(int(item) for item in drawn.item_ids),
-            keys=keys,
-            scores=tuple(min(1.0, float(score)) for score in drawn.scores),
+            candidates=len(mine.item_ids) if standing is None else len(standing.stored.items),
+            items=tuple(int(item) for item in items),
+            keys=tuple(view.keys[at] for at in view.positions(items)),
+            scores=tuple(min(1.0, float(score)) for score in scores),
+            audit=None if standing is None else standing.stored.id,
         )
-        number = self._batches.add(batch, threshold=float(snapshot.thresholds[class_index]), client=client)
-        return self._batches.get(number)

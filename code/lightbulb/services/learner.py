@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import structlog
 
+from lightbulb.autolabel.propose import class_thresholds
 from lightbulb.config import Config
 from lightbulb.decoders import Decoder
-from lightbulb.decoders.normalise import PoolStatistics
 from lightbulb.encoders import Encoder
 from lightbulb.encoders.embed import EncodedChunk, encode_files
 from lightbulb.errors import LightBulbError
-from lightbulb.records import Accuracy, Bools, Float32s, Ints, ItemId, Snapshot
+from lightbulb.records import Accuracy, Bools, Float32s, Ints, Snapshot
 from lightbulb.services.catalog import Catalog, CatalogView
+from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
@@ -35,7 +36,6 @@ log = structlog.get_logger()
 ENCODING_SLICE = 128  # files between two looks at whether labelled items wait to be encoded
 RESCORE_SECONDS = 20.0  # while encoding, how often what is new joins the scored pool
 SCORING_CHUNK = 8192
-POOL_SAMPLE = 20_000  # rows that the pool's mean is taken from
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
 STOP_SECONDS = 15.0
 NEVER = np.float32(2.0)  # a threshold that no probability reaches
@@ -65,7 +65,10 @@ class Needed:
 
 
 class Learner:
-    """on_progress(done, total) is called as items are encoded. train=False: serve the last model only."""
+    """needs: what the query strategy wants to know of a model besides its probabilities.
+
+    on_progress(done, total) is called as items are encoded. train=False: serve the last model only.
+    """
 
     def __init__(
         self,
@@ -75,9 +78,11 @@ class Learner:
         decoder: type[Decoder],
         catalog: Catalog,
         items: ItemStore,
+        encoded: EncodedPool,
         models: ModelFolder,
         history: ModelHistory,
         *,
+        needs: frozenset[str] = frozenset(),
         train: bool = True,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
@@ -91,17 +96,12 @@ class Learner:
         self._history = history
         self._train = train
         self._on_progress = on_progress
-        self._cache: EmbeddingCache | None = None
+        self._encoded = encoded
+        self._needs = needs
         self._snapshot: Snapshot | None = None
         self._published = threading.Condition()
         self._items_revision = -1
-        self._rows: Ints = np.empty(
-            0, dtype=np.int64
-        )  # row in the cache of each item of the view, -1 if none
-        self._pending: set[ItemId] = set()
         self._stream: Iterator[EncodedChunk] | None = None
-        self._pool: PoolStatistics | None = None
-        self._pool_size = 0
         self._fitted: CatalogView | None = None  # the labels that the snapshot knows
         self._unscored = 0
         self._scored_at = 0.0
@@ -119,7 +119,7 @@ class Learner:
         return self._snapshot
 
     def status(self) -> LearnerStatus:
-        encoded, total = int((self._rows >= 0).sum()), int((~self._catalog.view.broken).sum())
+        encoded, total = self._encoded.count, int((~self._catalog.view.broken).sum())
         active = self._train and self._error is None and (self._snapshot is not None or self.needed() is None)
         progress = min(1.0, encoded / total) if total else 1.0
         return LearnerStatus(self._state, active, progress, self._error, encoded, total)
@@ -131,7 +131,7 @@ class Learner:
         missing = self._config.learning.start_after - total
         if missing > 0:
             return Needed(missing, f"{missing} more {_labels(missing)} needed")
-        teaching = view.labels[view.labelled & ~view.held_out]
+        teaching = view.labels[view.teaching]
         if len(np.unique(teaching)) < 2:
             return Needed(1, "1 more label needed, of another class than those so far")
         return None
@@ -180,7 +180,7 @@ class Learner:
 
     def step(self) -> bool:
         """One piece of work, at most about a second of it; False if there is none."""
-        if self._cache is None:
+        if self._encoded.cache is None:
             self._open()
             return True
         view = self._catalog.view
@@ -189,7 +189,7 @@ class Learner:
             return True
         if self._train and self._labels_changed(view) and self._can_fit(view):
             self._fit(view)
-        elif self._train and self._pending:
+        elif self._train and self._encoded.pending:
             self._encode_chunk(view)
         elif self._train and self._unscored and self._can_fit(view):
             self._fit(view)
@@ -200,9 +200,9 @@ class Learner:
 
     def encode_step(self) -> bool:
         """As `step`, but encodes only; False when everything is encoded."""
-        if self._cache is None:
+        if self._encoded.cache is None:
             self._open()
-        elif self._pending:
+        elif self._encoded.pending:
             self._encode_chunk(self._catalog.view)
         else:
             return False
@@ -220,8 +220,9 @@ class Learner:
         self.banner = encoder.banner
         log.info("encoder.loaded", encoder=encoder.name, weights=encoder.weights_name)
         cache = EmbeddingCache(self._config.embeddings_directory, encoder.fingerprint, encoder.dim)
-        self._cache = cache
-        self._take_stock(self._catalog.view)
+        view = self._catalog.view
+        self._encoded.open(cache, view)
+        self._stock_taken(view)
         stored = self._models.last_good()
         if stored is not None:
             self._restore(stored, encoder)
@@ -232,20 +233,14 @@ class Learner:
         self._stopping.wait()
 
     def _take_stock(self, view: CatalogView) -> None:
-        """After a scan: which items have a cached embedding, and which have to be encoded."""
-        assert self._cache is not None
-        known = self._items.all()
-        contents = {item.id: item.content for item in known if item.content is not None}
-        rows = np.full(len(view.ids), -1, dtype=np.int64)
-        at = view.positions(list(contents))
-        rows[at] = self._cache.rows([str(content) for content in contents.values()])
-        rows[view.broken] = -1
-        self._rows = rows
-        self._pending = {int(item) for item in view.ids[(rows < 0) & ~view.broken]}
+        self._encoded.take_stock(view)
+        self._stock_taken(view)
+
+    def _stock_taken(self, view: CatalogView) -> None:
         self._stream = None
-        self._unscored = int((rows >= 0).sum())
+        self._unscored = self._encoded.count
         self._items_revision = view.items_revision
-        self._report_progress(view)
+        self._report_progress()
 
     def _encode_chunk(self, view: CatalogView) -> None:
         self._state = "encoding"
@@ -255,17 +250,15 @@ class Learner:
         if chunk is None:
             self._stream = None
             return
-        assert self._cache is not None
-        self._cache.append(chunk.new, chunk.embeddings)
+        assert self._encoded.cache is not None
+        self._encoded.cache.append(chunk.new, chunk.embeddings)
         self._items.set_contents(chunk.contents, chunk.broken)
         self._catalog.mark_broken(chunk.broken)
         for item, reason in chunk.broken.items():
             log.warning("item.broken", item=item, reason=reason)
-        at = view.positions(list(chunk.contents))
-        self._rows[at] = self._cache.rows(list(chunk.contents.values()))
-        self._pending -= chunk.contents.keys() | chunk.broken.keys()
+        self._encoded.add(chunk.contents, chunk.broken)
         self._unscored += len(chunk.contents)
-        self._report_progress(view)
+        self._report_progress()
         due = self._snapshot is not None and time.monotonic() - self._scored_at > RESCORE_SECONDS
         if due and self._can_fit(view):
             self._fit(view)
@@ -275,13 +268,13 @@ class Learner:
 
         A random order makes what is encoded so far a sample of the whole, in whatever order files lie.
         """
-        assert self._cache is not None
-        pending = np.array(sorted(self._pending), dtype=np.int64)
+        assert self._encoded.cache is not None
+        pending = np.array(sorted(self._encoded.pending), dtype=np.int64)
         at = view.positions(pending)
         shuffled = np.random.default_rng(self._config.learning.seed).permutation(len(view.ids))
         order = np.lexsort((shuffled[at], ~view.labelled[at]))[:ENCODING_SLICE]
         files = [(int(view.ids[position]), self._root / view.keys[position]) for position in at[order]]
-        return encode_files(self._encoder.get(), files, cached=self._cache.__contains__)
+        return encode_files(self._encoder.get(), files, cached=self._encoded.cache.__contains__)
 
     def _labels_changed(self, view: CatalogView) -> bool:
         """A skipped question is an action, but nothing to learn from."""
@@ -291,25 +284,24 @@ class Learner:
         return not np.array_equal(fitted.labels, view.labels)
 
     def _can_fit(self, view: CatalogView) -> bool:
-        usable = view.labelled & (self._rows >= 0)
-        teaching = view.labels[usable & ~view.held_out]
+        usable = view.labelled & self._has_embedding(view)
+        teaching = view.labels[usable & view.teaching]
         enough = int(usable.sum()) >= self._config.learning.start_after
         return enough and len(np.unique(teaching)) >= 2
 
     def _fit(self, view: CatalogView) -> None:
-        assert self._cache is not None
         started = time.monotonic()
         self._state = "training"
-        encoded = self._rows >= 0
-        train = self._labelled(view, view.labelled & ~view.held_out & encoded)
+        encoded = self._has_embedding(view)
+        train = self._labelled(view, view.teaching & encoded)
         held_out = self._labelled(view, view.measured & encoded)
         classes = self._config.classes
         rng = np.random.default_rng(self._config.learning.seed)
-        fitted = fit_classifier(self._decoder, train, held_out, len(classes), self._pool_statistics(), rng)
+        fitted = fit_classifier(self._decoder, train, held_out, len(classes), self._encoded.statistics(), rng)
         fit_seconds = time.monotonic() - started
         version = max([self._history.last_version(), *self._models.versions()]) + 1
         snapshot = self._scored(
-            view, fitted.classifier, fitted.accuracy, version,
+            view, fitted.classifier, fitted.accuracy, version, members=fitted.members,
             trained_on=len(train.targets), metrics={"fit_seconds": fit_seconds},
         )  # fmt: skip
         self._models.save(version, fitted.classifier.arrays(), self._card(snapshot, view))
@@ -349,23 +341,12 @@ class Learner:
 
     # --- parts of a step -------------------------------------------------------------------------
 
-    def _labelled(self, view: CatalogView, mask: Bools) -> Labelled:
-        assert self._cache is not None
-        embeddings = self._cache.read(self._rows[mask]).astype(np.float32)
-        return Labelled(embeddings, view.labels[mask])
+    def _has_embedding(self, view: CatalogView) -> Bools:
+        return self._encoded.rows(view.ids) >= 0
 
-    def _pool_statistics(self) -> PoolStatistics:
-        """Of the encoded pool; taken anew when it has grown by a tenth."""
-        assert self._cache is not None
-        rows = self._rows[self._rows >= 0]
-        if self._pool is None or len(rows) > 1.1 * self._pool_size or len(rows) < self._pool_size:
-            rng = np.random.default_rng(self._config.learning.seed)
-            sample = (
-                rows if len(rows) <= POOL_SAMPLE else np.sort(rng.choice(rows, POOL_SAMPLE, replace=False))
-            )
-            self._pool = PoolStatistics.of(self._cache.read(sample).astype(np.float32))
-            self._pool_size = len(rows)
-        return self._pool
+    def _labelled(self, view: CatalogView, mask: Bools) -> Labelled:
+        rows = self._encoded.rows(view.ids[mask])
+        return Labelled(self._encoded.embeddings(rows), view.labels[mask])
 
     def _scored(
         self,
@@ -377,14 +358,18 @@ class Learner:
         trained_on: int,
         metrics: dict[str, float],
         labels: int | None = None,
+        members: Sequence[CalibratedClassifier] = (),
     ) -> Snapshot:
         """The snapshot of a classifier: the encoded pool scored with it."""
         self._state = "scoring" if self._train else "off"
-        encoded = self._rows >= 0
-        probs = self._score(classifier, self._rows[encoded])
+        rows = self._encoded.rows(view.ids)
+        encoded = rows >= 0
+        probs = self._score(classifier, rows[encoded])
+        voting = members if "votes" in self._needs else ()
+        votes = [self._score(member, rows[encoded]) for member in voting]
         self._unscored, self._scored_at = 0, time.monotonic()
         # Before the accuracy is measured nothing vouches for the model's confidence: it proposes nothing.
-        threshold = np.float32(self._config.auto_label.confidence) if accuracy is not None else NEVER
+        thresholds = class_thresholds(self._config.auto_label.confidence, view.doubts)
         return Snapshot(
             version=version,
             classifier=classifier,
@@ -395,7 +380,8 @@ class Learner:
             encoder_fingerprint=self._encoder.get().fingerprint,
             item_ids=view.ids[encoded],
             probs=probs,
-            thresholds=np.full(len(self._config.classes), threshold, dtype=np.float32),
+            votes=np.stack(votes) if votes else None,
+            thresholds=thresholds if accuracy is not None else np.full_like(thresholds, NEVER),
             accuracy=accuracy,
             temperature=classifier.temperature,
             published_at=time.time(),
@@ -403,11 +389,10 @@ class Learner:
         )
 
     def _score(self, classifier: CalibratedClassifier, rows: Ints) -> Float32s:
-        assert self._cache is not None
         scored = [np.empty((0, len(self._config.classes)), dtype=np.float32)]
         for start in range(0, len(rows), SCORING_CHUNK):
-            embeddings = self._cache.read(rows[start : start + SCORING_CHUNK])
-            scored.append(classifier.probabilities(embeddings.astype(np.float32)))
+            embeddings = self._encoded.embeddings(rows[start : start + SCORING_CHUNK])
+            scored.append(classifier.probabilities(embeddings))
         return np.concatenate(scored)
 
     def _card(self, snapshot: Snapshot, view: CatalogView) -> dict[str, object]:
@@ -430,8 +415,8 @@ class Learner:
             "metrics": dict(snapshot.metrics),
         }
 
-    def _report_progress(self, view: CatalogView) -> None:
-        self._on_progress(int((self._rows >= 0).sum()), int((~self._catalog.view.broken).sum()))
+    def _report_progress(self) -> None:
+        self._on_progress(self._encoded.count, int((~self._catalog.view.broken).sum()))
 
 
 def _labels(count: int) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select, update
+from sqlalchemy import case, func, select, update
 
 from lightbulb.errors import Conflict, NotFound
 from lightbulb.records import ActionKind, Batch, ItemId, Source
@@ -21,16 +22,14 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Audit:
-    """What looking has shown of a class's proposals.
+class Answered:
+    """What became of an answered batch: how many of its items were judged, and how many of them rejected."""
 
-    audited: items a person judged in the batch. wrong: those that were not of the class.
-    candidates: proposals of the class when the batch was drawn.
-    """
-
-    audited: int
-    wrong: int
-    candidates: int
+    batch: int
+    label: str
+    judged: int
+    rejected: int
+    recalled: int | None
 
 
 class BatchStore:
@@ -43,6 +42,7 @@ class BatchStore:
             values = {
                 "label": batch.label, "model_version": batch.model_version, "threshold": threshold,
                 "candidates": batch.candidates, "client": client, "created_at": now(),
+                "audit": batch.audit,
             }  # fmt: skip
             number = inserted_id(connection, batches, values)
             rows = [
@@ -84,6 +84,7 @@ class BatchStore:
         return Batch(
             number, head.label, head.model_version, head.candidates,
             tuple(row.item for row in rows), tuple(row.key for row in rows), tuple(row.score for row in rows),
+            head.audit,
         )  # fmt: skip
 
     def answer(
@@ -142,6 +143,46 @@ class BatchStore:
         )
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
+
+    def held_by_others(self, audit: int, client: str, since: datetime) -> set[ItemId]:
+        """Items of the audit that other clients have before them, drawn since then and not answered."""
+        query = (
+            select(batch_items.c.item)
+            .join(batches, batches.c.id == batch_items.c.batch)
+            .where(
+                batches.c.audit == audit,
+                batches.c.client != client,
+                batches.c.action.is_(None),
+                batches.c.created_at >= since,
+            )
+        )
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
+
+    def recall(self, batch: int, model_version: int) -> None:
+        """Notes that what the batch showed calls back all proposals up to this model's."""
+        with self._database.write() as connection:
+            connection.execute(update(batches).where(batches.c.id == batch).values(recalled=model_version))
+
+    def answered(self) -> list[Answered]:
+        """Every answered batch that was not taken back, in the order they were answered."""
+        rejected = func.sum(case((batch_items.c.verdict == Verdict.REJECTED, 1), else_=0))
+        query = (
+            select(
+                batches.c.id, batches.c.label, batches.c.recalled,
+                func.count().label("judged"), rejected.label("rejected"),
+            )
+            .join(batch_items, batch_items.c.batch == batches.c.id)
+            .join(actions, actions.c.id == batches.c.action)
+            .where(batch_items.c.verdict.is_not(None), not_undone())
+            .group_by(batches.c.id, batches.c.label, batches.c.recalled, batches.c.action)
+            .order_by(batches.c.action)
+        )  # fmt: skip
+        with self._database.read() as connection:
+            return [
+                Answered(row.id, row.label, row.judged, row.rejected, row.recalled)
+                for row in connection.execute(query)
+            ]
 
     def rejections(self) -> list[tuple[ItemId, str]]:
         """(item, class) that a person said no to, and did not take back."""

@@ -15,7 +15,7 @@ from lightbulb.records import ActionKind, Answer, ItemId, Label, Source
 from lightbulb.store.database import Database, chunks, inserted_id, now
 from lightbulb.store.schema import actions, current_labels, items, labels
 
-UNDOABLE = (ActionKind.LABEL, ActionKind.SKIP, ActionKind.BATCH)
+UNDOABLE = (ActionKind.LABEL, ActionKind.SKIP, ActionKind.BATCH, ActionKind.ACCEPT)
 PACE_WINDOW = 50  # labels that the pace is measured over
 
 
@@ -176,6 +176,15 @@ def add_label(
 ) -> None:
     values = {"action": action, "item": item, "value": value, "source": source, "seconds": seconds}
     connection.execute(labels.insert().values(values))
+
+
+def add_labels(
+    connection: Connection, action: int, touched: Sequence[ItemId], value: str, source: Source
+) -> None:
+    """The same label for many items at once."""
+    each = {"action": action, "value": value, "source": source, "seconds": None}
+    if touched:
+        connection.execute(labels.insert(), [{**each, "item": item} for item in touched])
 
 
 def make_current(connection: Connection, touched: Iterable[ItemId]) -> None:

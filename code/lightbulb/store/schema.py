@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -83,7 +84,26 @@ current_labels = Table(
     Column("label", Integer, ForeignKey("labels.id"), nullable=False),
 )
 
+# The proposals of one class, frozen: `items` are their ids as little-endian int64, in the random order they
+# are looked at. spent: looks of the class before it; looks: those it came to, whatever was undone since.
+audits = Table(
+    "audits",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("model_version", Integer, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("items", LargeBinary, nullable=False),
+    Column("spent", Integer, nullable=False),
+    Column("looks", Integer, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("ended_at", DateTime),
+    Column("accepted_by", Integer, ForeignKey("actions.id")),
+    Index(None, "label"),
+)
+
 # A batch shown for confirmation, whether or not it was answered, and what became of each item in it.
+# audit: the one it is part of. recalled: the last model whose proposals it called back by what it showed.
 batches = Table(
     "batches",
     metadata,
@@ -95,6 +115,8 @@ batches = Table(
     Column("client", Text, nullable=False),
     Column("created_at", DateTime, nullable=False),
     Column("action", Integer, ForeignKey("actions.id")),
+    Column("audit", Integer),
+    Column("recalled", Integer),
     Index(None, "action"),
 )
 

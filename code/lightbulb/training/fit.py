@@ -45,10 +45,14 @@ class CalibratedClassifier:
 
 @dataclass(frozen=True)
 class Fitted:
-    """accuracy: on the held-out examples; None while there are too few."""
+    """accuracy: on the held-out examples; None while there are too few.
+
+    members: one classifier per fold, each fitted without a quarter of the labels: a small ensemble.
+    """
 
     classifier: CalibratedClassifier
     accuracy: Accuracy | None
+    members: tuple[CalibratedClassifier, ...]
 
 
 def fit_classifier(
@@ -64,9 +68,11 @@ def fit_classifier(
     subsets = np.stack([np.ones(len(folds), dtype=np.bool_), *(folds != fold for fold in range(FOLDS))])
     final, *fold_decoders = decoder.fit_each(train.embeddings, train.targets, n_classes, subsets, pool, rng)
     logits, targets = unseen_predictions(final, fold_decoders, folds, train, held_out)
-    classifier = CalibratedClassifier(final, fit_temperature(logits, targets))
+    temperature = fit_temperature(logits, targets)
+    classifier = CalibratedClassifier(final, temperature)
     accuracy = accuracy_of(classifier.probabilities(held_out.embeddings), held_out.targets)
-    return Fitted(classifier, accuracy)
+    members = tuple(CalibratedClassifier(member, temperature) for member in fold_decoders)
+    return Fitted(classifier, accuracy, members)
 
 
 def unseen_predictions(

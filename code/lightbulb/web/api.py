@@ -13,7 +13,7 @@ from lightbulb.errors import InputError
 from lightbulb.records import ActionKind, Answer, Batch, Question
 from lightbulb.services import reporting
 from lightbulb.services.assemble import FORMATS, Workspace
-from lightbulb.store.batches import Audit
+from lightbulb.services.auditing import Audit
 from lightbulb.web import schemas
 from lightbulb.web.schemas import ErrorBody
 
@@ -67,7 +67,11 @@ def api(workspace: Workspace) -> APIBlueprint:
     @blueprint.post("/undo", summary="Take back the last answer, skip or batch")
     def undo(body: schemas.Empty) -> dict[str, Any]:
         undone = workspace.labeling.undo()
-        again = [] if undone.kind == ActionKind.BATCH else workspace.asking.questions(undone.items)
+        again = (
+            []
+            if undone.kind in (ActionKind.BATCH, ActionKind.ACCEPT)
+            else workspace.asking.questions(undone.items)
+        )
         return {
             "undone": undone.action,
             "kind": undone.kind,
@@ -80,7 +84,7 @@ def api(workspace: Workspace) -> APIBlueprint:
         batch = workspace.confirming.next_batch(client=query.client, label=query.label)
         if batch is None:
             return {"batch": None, "label": None, "candidates": 0, "items": [], "audit": None}
-        return shape_batch(batch)
+        return shape_batch(batch, workspace.confirming.audit_of(batch))
 
     @blueprint.post("/batches/<int:batch>", summary="Confirm a batch but for what is rejected")
     def answer_batch(path: schemas.BatchPath, body: schemas.BatchBody) -> dict[str, Any]:
@@ -92,6 +96,13 @@ def api(workspace: Workspace) -> APIBlueprint:
             "action": done.action,
             "audit": shape_audit(done.audit),
         }
+
+    @blueprint.post(
+        "/batches/<int:batch>/accept-rest", summary="Label the rest of a certified audit without a look"
+    )
+    def accept_rest(path: schemas.BatchPath, body: schemas.Empty) -> dict[str, Any]:
+        action, certified = workspace.confirming.accept_rest(path.batch)
+        return {"certified": certified, "action": action}
 
     @blueprint.get("/items", summary="Browse and filter the items")
     def items(query: schemas.ItemsQuery) -> dict[str, Any]:
@@ -166,7 +177,7 @@ def shape_question(question: Question) -> dict[str, Any]:
     }
 
 
-def shape_batch(batch: Batch) -> dict[str, Any]:
+def shape_batch(batch: Batch, audit: Audit) -> dict[str, Any]:
     rows = zip(batch.items, batch.keys, batch.scores, strict=True)
     return {
         "batch": batch.id,
@@ -176,20 +187,12 @@ def shape_batch(batch: Batch) -> dict[str, Any]:
             {"item": item, "name": key, "media": f"/media/{item}", "score": score}
             for item, key, score in rows
         ],
-        "audit": shape_audit(Audit(0, 0, batch.candidates)),
+        "audit": shape_audit(audit),
     }
 
 
 def shape_audit(audit: Audit) -> dict[str, Any]:
-    """No certificate is issued yet: `bound` stays null until one can be promised."""
-    return {
-        "audited": audit.audited,
-        "wrong": audit.wrong,
-        "candidates": audit.candidates,
-        "rest": max(0, audit.candidates - audit.audited),
-        "bound": None,
-        "certified": False,
-    }
+    return dataclasses.asdict(audit)
 
 
 def shape_item(row: reporting.ItemRow) -> dict[str, Any]:

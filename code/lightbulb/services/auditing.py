@@ -1,0 +1,212 @@
+"""Audits: from batches that people confirm to sets that may be accepted without a look.
+
+The statistics, and why they hold, are in `autolabel/certify.py`; here they meet the database. What is
+known of an audit follows from the labels in force, so an undo takes evidence back as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+
+from lightbulb.autolabel.certify import Evidence, Verdict, plan_looks, too_many_wrong, weigh
+from lightbulb.autolabel.propose import Proposals
+from lightbulb.errors import Conflict
+from lightbulb.records import Batch, Bools, Ints, ItemId, Snapshot, Source
+from lightbulb.services.catalog import SOURCES, Catalog, CatalogView
+from lightbulb.store.audits import AuditStore, StoredAudit
+from lightbulb.store.batches import BatchStore
+from lightbulb.store.database import now
+
+HELD_FOR = timedelta(minutes=10)  # how long another client's unanswered batch keeps its items
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What looking has shown of a class's proposals.
+
+    audited: items that people looked at. wrong: those that were not of the class. candidates: in the
+    set they were drawn from. bound: upper bound on the share of wrong ones among the rest, None before
+    there is one. certified: the rest may be accepted. rest: items that are left of the set.
+    needed: how many more to look at until the rest may be accepted, if they are all right; None if
+    this set cannot get there.
+    """
+
+    audited: int
+    wrong: int
+    candidates: int
+    bound: float | None = None
+    certified: bool = False
+    rest: int = 0
+    needed: int | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An audit as it is now. order: its items. unknown: bool, aligned, that nobody has judged.
+
+    rest: items that acceptance would label: not judged, and the present model still says the class.
+    """
+
+    stored: StoredAudit
+    evidence: Evidence
+    unknown: Bools
+    rest: Ints
+
+    @property
+    def certified(self) -> bool:
+        return self.evidence.certifies(len(self.rest), self.stored.confidence)
+
+    def report(self) -> Audit:
+        evidence = self.evidence
+        return Audit(
+            audited=evidence.audited,
+            wrong=evidence.wrong,
+            candidates=len(self.stored.items),
+            bound=evidence.bound(len(self.rest)),
+            certified=self.certified,
+            rest=len(self.rest),
+            needed=None if self.certified else evidence.needed,
+        )
+
+
+class Auditing:
+    def __init__(
+        self,
+        audits: AuditStore,
+        batches: BatchStore,
+        catalog: Catalog,
+        snapshot: Callable[[], Snapshot | None],
+        *,
+        confidence: float,
+        rng: np.random.Generator,
+    ) -> None:
+        self._audits = audits
+        self._batches = batches
+        self._catalog = catalog
+        self._snapshot = snapshot
+        self._confidence = confidence
+        self._rng = rng
+
+    def running(self, label: str, proposals: Proposals, snapshot: Snapshot) -> Standing | None:
+        """The audit that the next batch of the class belongs to; a new one if there is none that can
+        still succeed. None if there are too few proposals to spare anyone a look.
+
+        proposals: of this class alone.
+        """
+        stored = self._audits.running(label)
+        if stored is not None:
+            standing = self.standing(stored)
+            if self._worth_going_on(standing, snapshot):
+                return standing
+            self._audits.reached(stored.id, standing.evidence.looks)
+            self._audits.end(stored.id)
+        spent = self._audits.spent(label)
+        if not plan_looks(len(proposals.item_ids), self._confidence, spent=spent):
+            return None
+        order = self._rng.permutation(proposals.item_ids)
+        return self.standing(self._audits.add(label, snapshot.version, self._confidence, order))
+
+    def standing(self, stored: StoredAudit) -> Standing:
+        view = self._catalog.view
+        verdicts = _verdicts(stored, view, self._label_index(stored.label))
+        looks = plan_looks(len(stored.items), stored.confidence, spent=stored.spent)
+        unknown: Bools = verdicts == Verdict.UNKNOWN
+        rest = stored.items[unknown]
+        return Standing(stored, weigh(verdicts, looks), unknown, rest[self._still_proposed(rest, stored)])
+
+    def next_items(self, standing: Standing, size: int, client: str) -> Ints:
+        """The next items of the order that nobody judged or has before them, up to the next look."""
+        held = self._batches.held_by_others(standing.stored.id, client, now() - HELD_FOR)
+        unknown = standing.stored.items[standing.unknown]
+        free = unknown[~np.isin(unknown, list(held))]
+        needed = standing.evidence.needed
+        return free[: size if needed is None or standing.certified else min(size, max(needed - len(held), 1))]
+
+    def of_batch(self, batch: Batch) -> Audit:
+        """How the audit that the batch is a part of stands; for one without, that nobody has looked yet."""
+        if batch.audit is None:
+            return Audit(0, 0, batch.candidates, rest=batch.candidates)
+        return self.standing(self._audits.get(batch.audit)).report()
+
+    def after(self, batch: Batch, judged: int, wrong: int) -> Audit:
+        """What an answered batch has shown. Where it shows too many wrong ones, every proposal of the
+        present model is called back."""
+        report = Audit(judged, wrong, batch.candidates, rest=max(0, batch.candidates - judged))
+        if batch.audit is not None:
+            standing = self.standing(self._audits.get(batch.audit))
+            self._audits.reached(batch.audit, standing.evidence.looks)
+            report = standing.report()
+        failed = too_many_wrong(report.wrong, sampled=report.audited, confidence=self._confidence)
+        snapshot = self._snapshot()
+        if failed and not report.certified:
+            self._batches.recall(batch.id, snapshot.version if snapshot else batch.model_version)
+        return report
+
+    def accept(self, batch: Batch, annotator: str) -> tuple[int, list[ItemId]]:
+        """Labels the rest of the batch's audit without a look; returns (action, items).
+
+        Raises: Conflict if it is not certified, was accepted or called back.
+        """
+        if batch.audit is None:
+            raise Conflict(
+                f"batch {batch.id} is no part of an audit: {batch.candidates} proposals are too few "
+                "for a certificate",
+                code="not_certified",
+            )
+        stored = self._audits.get(batch.audit)
+        if stored.accepted:
+            raise Conflict("the rest was accepted already", code="accepted_already")
+        running = self._audits.running(stored.label)
+        if running is None or running.id != stored.id:
+            raise Conflict("these proposals were called back", code="called_back")
+        standing = self.standing(stored)
+        if not standing.certified:
+            audit = standing.report()
+            raise Conflict(
+                f"{audit.audited} looked at, {audit.wrong} wrong: that does not certify the other "
+                f"{audit.rest} yet",
+                code="not_certified",
+                details=[{"bound": audit.bound, "needed": audit.needed}],
+            )
+        rest = [int(item) for item in standing.rest]
+        return self._audits.accept(stored, rest, annotator), rest
+
+    def _worth_going_on(self, standing: Standing, snapshot: Snapshot) -> bool:
+        """A certificate is there or within reach. What nobody has begun makes way for the next model's."""
+        evidence = standing.evidence
+        if standing.certified:
+            return True
+        if evidence.audited == 0 and standing.stored.model_version != snapshot.version:
+            return False
+        return evidence.within_reach(
+            len(standing.rest), int(standing.unknown.sum()), standing.stored.confidence
+        )
+
+    def _still_proposed(self, rest: Ints, stored: StoredAudit) -> Bools:
+        snapshot = self._snapshot()
+        if snapshot is None:
+            return np.zeros(len(rest), dtype=np.bool_)
+        rows = snapshot.rows_of(rest)
+        same = snapshot.probs[rows].argmax(axis=1) == self._label_index(stored.label)
+        return (rows >= 0) & same
+
+    def _label_index(self, label: str) -> int:
+        return self._catalog.classes.index(label)
+
+
+def _verdicts(stored: StoredAudit, view: CatalogView, label: int) -> Ints:
+    """What the labels in force say of each item of the audit, int64 (n,), values of Verdict."""
+    at = view.positions(stored.items)
+    labels, sources = view.labels[at], view.sources[at]
+    seen = sources != SOURCES.index(Source.CERTIFIED)  # what nobody looked at is no evidence for anything
+    refused = np.isin(stored.items, view.barred_items[view.barred_labels == label])
+    verdicts = np.full(len(at), Verdict.UNKNOWN, dtype=np.int64)
+    verdicts[(labels < 0) & refused] = Verdict.WRONG
+    verdicts[(labels >= 0) & (labels != label)] = Verdict.WRONG
+    verdicts[(labels == label) & seen] = Verdict.RIGHT
+    verdicts[(at < 0) | (view.broken[at] & (labels < 0))] = Verdict.GONE
+    return verdicts

@@ -1,0 +1,100 @@
+"""Which items have an embedding, and reading them: raw for a decoder, normalised for a query strategy."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+
+import numpy as np
+
+from lightbulb.decoders.normalise import PoolStatistics, normalise
+from lightbulb.records import Float32s, Ints, ItemId
+from lightbulb.services.catalog import CatalogView
+from lightbulb.store.embeddings import EmbeddingCache
+from lightbulb.store.items import ItemStore
+
+POOL_SAMPLE = 20_000  # rows that the pool's mean is taken from
+FEWEST = 50  # embeddings below which the pool's mean would be too rough to go by
+
+
+class EncodedPool:
+    """Written by the learner's thread alone, read by any. Nothing is encoded before `open`."""
+
+    def __init__(self, items: ItemStore, seed: int) -> None:
+        self._items = items
+        self._seed = seed
+        self._cache: EmbeddingCache | None = None
+        self._ids: Ints = np.empty(0, dtype=np.int64)
+        self._rows: Ints = np.empty(0, dtype=np.int64)
+        self._statistics: PoolStatistics | None = None
+        self._statistics_size = 0
+        self._lock = threading.Lock()
+        self.pending: set[ItemId] = set()
+
+    @property
+    def cache(self) -> EmbeddingCache | None:
+        return self._cache
+
+    @property
+    def count(self) -> int:
+        return int((self._rows >= 0).sum())
+
+    def open(self, cache: EmbeddingCache, view: CatalogView) -> None:
+        self._cache = cache
+        self.take_stock(view)
+
+    def take_stock(self, view: CatalogView) -> None:
+        """After a scan: which items have a cached embedding, and which have to be encoded."""
+        assert self._cache is not None
+        known = self._items.all()
+        contents = {item.id: item.content for item in known if item.content is not None}
+        rows = np.full(len(view.ids), -1, dtype=np.int64)
+        rows[view.positions(list(contents))] = self._cache.rows([str(one) for one in contents.values()])
+        rows[view.broken] = -1
+        with self._lock:
+            self._ids, self._rows = view.ids, rows
+        self.pending = {int(item) for item in view.ids[(rows < 0) & ~view.broken]}
+
+    def add(self, contents: dict[ItemId, str], broken: Collection[ItemId]) -> None:
+        """These items were read: content hash of each, whose embedding the cache has by now."""
+        assert self._cache is not None
+        at = np.searchsorted(self._ids, list(contents))
+        self._rows[at] = self._cache.rows(list(contents.values()))
+        self.pending -= contents.keys() | set(broken)
+
+    def rows(self, items: Ints) -> Ints:
+        """Row of each item in the cache, -1 where it is not encoded. int64 (n,)."""
+        with self._lock:
+            ids, rows = self._ids, self._rows
+        if not len(ids):
+            return np.full(len(items), -1, dtype=np.int64)
+        at = np.minimum(np.searchsorted(ids, items), len(ids) - 1)
+        return np.where(ids[at] == items, rows[at], -1).astype(np.int64)
+
+    def embeddings(self, rows: Ints) -> Float32s:
+        """Of rows of the cache, as the encoder gave them: float32 (n, dim)."""
+        assert self._cache is not None
+        return self._cache.read(rows).astype(np.float32)
+
+    def points(self, rows: Ints) -> Float32s:
+        """Of rows of the cache, as the decoder sees them: float32 (n, dim)."""
+        return normalise(self.embeddings(rows), self.statistics())
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is enough to normalise by."""
+        return self._cache is not None and self.count > 0 and (self.count >= FEWEST or not self.pending)
+
+    def statistics(self) -> PoolStatistics:
+        """Of the encoded pool; taken anew when it has grown by a tenth."""
+        assert self._cache is not None
+        with self._lock:
+            rows = self._rows[self._rows >= 0]
+            size, found = len(rows), self._statistics
+            if found is not None and self._statistics_size <= size <= 1.1 * self._statistics_size:
+                return found
+            if size > POOL_SAMPLE:
+                rows = np.sort(np.random.default_rng(self._seed).choice(rows, POOL_SAMPLE, replace=False))
+            found = PoolStatistics.of(self.embeddings(rows))
+            self._statistics, self._statistics_size = found, size
+            return found
