@@ -8,6 +8,8 @@ import numpy as np
 
 from lightbulb.records import Bools, Float32s, Ints
 
+SPENT = 2 / 3  # of the wrong ones a class's proposals may hold, what they are expected to hold
+MOST_DOUBTFUL = 4  # times the allowance: how doubtful a single proposal may be
 MOST_DOUBTS = 6
 
 
@@ -27,12 +29,25 @@ class Proposals:
         return [int(count) for count in np.bincount(self.labels, minlength=n_classes)]
 
 
-def class_thresholds(confidence: float, doubts: Ints) -> Float32s:
+def class_thresholds(probs: Float32s, allowed: Bools, confidence: float, doubts: Ints) -> Float32s:
     """The calibrated probability from which on an item is proposed, float32 (n_classes,).
 
-    doubts: per class, how often its proposals failed: each time the doubt that is allowed is halved.
+    For each class the least at which its proposals together are expected to be wrong in no more than
+    SPENT of what `confidence` allows, and no single one of them may be very doubtful.
+
+    probs: calibrated, float32 (n, n_classes). allowed: bool (n,), items that may be proposed.
+    doubts: per class, how often its proposals failed: each time what is allowed is halved.
     """
-    return (1 - (1 - confidence) * 0.5 ** np.minimum(doubts, MOST_DOUBTS)).astype(np.float32)
+    labels = probs.argmax(axis=1)
+    thresholds = np.empty(probs.shape[1], dtype=np.float32)
+    for label, failures in enumerate(np.minimum(doubts, MOST_DOUBTS)):
+        allowance = (1 - confidence) * 0.5**failures
+        scores = -np.sort(-probs[allowed & (labels == label), label].astype(np.float64))
+        means = np.cumsum(scores) / np.arange(1, len(scores) + 1)
+        enough = int((means >= 1 - SPENT * allowance).sum())  # means only fall
+        floor = 1 - MOST_DOUBTFUL * allowance
+        thresholds[label] = max(floor, scores[enough - 1]) if enough else 1 - SPENT * allowance
+    return thresholds
 
 
 def propose(item_ids: Ints, probs: Float32s, thresholds: Float32s, allowed: Bools) -> Proposals:

@@ -369,7 +369,8 @@ class Learner:
         votes = [self._score(member, rows[encoded]) for member in voting]
         self._unscored, self._scored_at = 0, time.monotonic()
         # Before the accuracy is measured nothing vouches for the model's confidence: it proposes nothing.
-        thresholds = class_thresholds(self._config.auto_label.confidence, view.doubts)
+        allowed = view.allowed_proposals(view.ids[encoded], probs.argmax(axis=1).astype(np.int64))
+        thresholds = class_thresholds(probs, allowed, self._config.auto_label.confidence, view.doubts)
         return Snapshot(
             version=version,
             classifier=classifier,

@@ -9,7 +9,8 @@
  *   label: {type: string, classes: LabelClass[]}}} Task
  * @typedef {{item: number, label: string|null, seconds: number, client_id: string}} LabelRow
  * @typedef {{item: number, name: string, media: string, score: number}} BatchItem
- * @typedef {{batch: number|null, label: string, candidates: number, items: BatchItem[]}} Batch
+ * @typedef {{audited: number, wrong: number, candidates: number, bound: number|null, certified: boolean, rest: number, needed: number|null}} Audit
+ * @typedef {{batch: number|null, label: string, candidates: number, items: BatchItem[], audit: Audit|null}} Batch
  * @typedef {{item: number, name: string, media: string, state: string, label: string|null,
  *   source: string|null, reason: string|null, proposal: Guess|null}} ListedItem
  * @typedef {{undone: number, kind: "label"|"skip"|"batch", items: number[], questions?: Question[]}} Undone
@@ -107,6 +108,9 @@ export const getNextBatch = (client) => json(`/api/batches/next?${query({ client
 
 /** @param {number} batch @param {{item: number, label: string|null}[]} rejected @param {number} seconds */
 export const postBatch = (batch, rejected, seconds) => post(`/api/batches/${batch}`, { rejected, seconds });
+
+/** @param {number} batch any batch of the audit @returns {Promise<{certified: number, action: number}>} */
+export const postAcceptRest = (batch) => post(`/api/batches/${batch}/accept-rest`, {});
 
 /** @param {Record<string, string|number>} filter @returns {Promise<{total: number, items: ListedItem[]}>} */
 export const getItems = (filter) => json(`/api/items?${query(filter)}`);

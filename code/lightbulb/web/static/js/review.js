@@ -8,6 +8,7 @@ import { percent } from "./format.js";
 import { onShortcuts } from "./keys.js";
 import { outbox } from "./outbox.js";
 import { startShell } from "./shell.js";
+import { auditText, listenToOffer, offer, withdraw } from "./offer.js";
 import { onStatus, pollNow } from "./status.js";
 import { Stopwatch } from "./stopwatch.js";
 import { toast } from "./toast.js";
@@ -42,6 +43,8 @@ async function show(next) {
   byId("batch").hidden = false;
   byId("headline").replaceChildren("Unselect everything that is not a ", make("em", {}, `“${next.label}”`));
   setText(byId("batch-count"), `${next.items.length} of ${next.candidates} proposed`);
+  setText(byId("audit-text"), auditText(next.audit));
+  offer(next.batch, next.label, next.audit, task.confidence);
   renderBrush(next.label);
   const hadFocus = document.activeElement;
   const loaded = grid.show(next.items);
@@ -99,7 +102,8 @@ async function confirm() {
   let isDone = true;
   try {
     const rejected = grid.rejected;
-    const { confirmed } = await postBatch(id, rejected, stopwatch.read());
+    const { confirmed, audit } = await postBatch(id, rejected, stopwatch.read());
+    offer(id, label, audit, task.confidence);
     const relabelled = rejected.filter((each) => each.label !== null).length;
     const said = [`Confirmed ${confirmed} as ${label}`];
     if (relabelled) said.push(`${relabelled} relabelled`);
@@ -120,7 +124,10 @@ async function confirm() {
 async function undo() {
   if (isBusy || isUndoing()) return;
   closeToast();
-  if (await undoLast()) await loadNext();
+  if (await undoLast()) {
+    withdraw();
+    await loadNext();
+  }
 }
 
 /** A class key on the pointed-at or focused cell. @param {import("./api.js").LabelClass} chosen */
@@ -134,6 +141,7 @@ function relabel({ name }) {
 function listen() {
   byId("confirm").addEventListener("click", confirm);
   byId("undo").addEventListener("click", undo);
+  listenToOffer(loadNext, undo);
   byId("undo-empty").addEventListener("click", undo);
   const size = byId("size");
   const resize = () => byId("grid").style.setProperty("--size", `${size.value}px`);

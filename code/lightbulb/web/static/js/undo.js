@@ -23,7 +23,8 @@ export async function undoLast() {
       return null;
     }
     const undone = await postUndo();
-    toast(undone.kind === "batch" ? `Undid a batch of ${undone.items.length}` : undone.items.length > 1
+    toast(undone.kind === "batch" ? `Undid a batch of ${undone.items.length}`
+      : undone.kind === "accept" ? `Undid accepting ${undone.items.length}` : undone.items.length > 1
       ? `Undid ${plural(undone.items.length, "answer")}` : "Undone");
     pollNow();
     return undone;
