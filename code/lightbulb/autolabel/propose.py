@@ -8,8 +8,8 @@ import numpy as np
 
 from lightbulb.records import Bools, Float32s, Ints
 
-SPENT = 2 / 3  # of the wrong ones a class's proposals may hold, what they are expected to hold
-MOST_DOUBTFUL = 4  # times the allowance: how doubtful a single proposal may be
+SPENT = 0.85  # of the wrong ones a class's proposals may hold, what they are expected to hold
+MOST_DOUBTFUL = 6  # times the allowance: how doubtful a single proposal may be
 MOST_DOUBTS = 6
 
 
