@@ -1,0 +1,241 @@
+"""Audits from the first batch to accepting the rest, on a model whose mistakes the test decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightbulb.errors import Conflict
+from lightbulb.records import Answer, Batch, Float32s, Snapshot, Source
+from lightbulb.services.assemble import Workspace
+from lightbulb.services.auditing import Auditing
+from lightbulb.services.confirming import Confirming
+from lightbulb.store.audits import AuditStore
+from support import config_for, copy_digits, opened
+
+N = 420
+CLASSES = ("Low", "High")
+
+
+class NoClassifier:
+    def probabilities(self, embeddings: Float32s) -> Float32s:
+        raise AssertionError("nothing is scored here")
+
+
+@dataclass
+class Bench:
+    """A workspace with a model that says `Low` of everything. wrong: keys of items that are `High`."""
+
+    workspace: Workspace
+    snapshot: Snapshot
+    confirming: Confirming
+    audits: AuditStore
+    wrong: set[str]
+
+    def publish(self, *, disagrees: list[int] | None = None) -> None:
+        """A new model, which says High of some items."""
+        probs = self.snapshot.probs.copy()
+        for item in disagrees or []:
+            probs[self.snapshot.rows_of(np.array([item]))[0]] = (0.1, 0.9)
+        self.snapshot = replace(self.snapshot, version=self.snapshot.version + 1, probs=probs)
+
+    def next_batch(self, client: str = "") -> Batch:
+        batch = self.confirming.next_batch(client=client, label="Low")
+        assert batch is not None
+        return batch
+
+    def review(self, batch: Batch | None = None):  # type: ignore[no-untyped-def]
+        """Confirms a batch, rejecting what is wrong."""
+        batch = batch or self.next_batch()
+        keys = dict(zip(batch.items, batch.keys, strict=True))
+        return self.confirming.answer(
+            batch.id, {item: "High" for item, key in keys.items() if key in self.wrong}
+        )
+
+    def labels(self, source: Source) -> int:
+        return sum(one.source == source for one in self.workspace.labels.current())
+
+
+def bench_on(workspace: Workspace) -> Bench:
+    view = workspace.catalog.view
+    probs = np.tile(np.array([[0.99, 0.01]], dtype=np.float32), (len(view.ids), 1))
+    snapshot = Snapshot(
+        version=1, classifier=NoClassifier(), classes=CLASSES, trained_on=20, labels=20, labels_revision=0,
+        encoder_fingerprint="", item_ids=view.ids, probs=probs,
+        thresholds=np.full(2, 0.97, dtype=np.float32), accuracy=None, temperature=1.0, published_at=0.0,
+    )  # fmt: skip
+    audits = AuditStore(workspace.database)
+    bench = Bench(workspace, snapshot, None, audits, set())  # type: ignore[arg-type]
+    auditing = Auditing(
+        audits, workspace.batches, workspace.catalog, lambda: bench.snapshot,
+        confidence=0.97, rng=np.random.default_rng(5),
+    )  # fmt: skip
+    bench.confirming = Confirming(
+        workspace.task, workspace.catalog, lambda: bench.snapshot, workspace.batches, auditing,
+        workspace.changes, lambda item: True, annotator="annotator", batch_size=100, rng=np.random.default_rng(6),
+    )  # fmt: skip
+    return bench
+
+
+@pytest.fixture
+def bench(digits: Path, tmp_path: Path) -> Iterator[Bench]:
+    directory = copy_digits(digits / "digits", tmp_path / "pool", N)
+    with opened(config_for(tmp_path, directory, label={"classes": CLASSES})) as workspace:
+        yield bench_on(workspace)
+
+
+def certify(bench: Bench):  # type: ignore[no-untyped-def]
+    """Reviews until the rest may be accepted; returns the last answer."""
+    for _ in range(4):
+        done = bench.review()
+        if done.audit.certified:
+            return done
+    raise AssertionError(f"not certified: {done.audit}")
+
+
+def test_a_clean_audit_ends_with_accepting_the_rest_in_one_step(bench: Bench) -> None:
+    first = bench.next_batch()
+    assert len(first.items) == 100 and first.candidates == N
+    done = bench.review(first)
+    assert not done.audit.certified and done.audit.bound is None and done.audit.needed
+    with pytest.raises(Conflict, match="does not certify") as refused:
+        bench.confirming.accept_rest(first.id)
+    assert refused.value.code == "not_certified"
+    second = bench.next_batch()
+    assert len(second.items) == done.audit.needed  # no more looking than it takes
+    done = bench.review(second)
+    assert done.audit.certified and done.audit.wrong == 0
+    assert done.audit.bound is not None and done.audit.bound <= 0.03
+    assert done.audit.rest == N - done.audit.audited
+    _, accepted = bench.confirming.accept_rest(first.id)
+    assert accepted == done.audit.rest == bench.labels(Source.CERTIFIED)
+    assert bench.labels(Source.CONFIRMED) == done.audit.audited
+    view = bench.workspace.catalog.view
+    assert view.labelled.all() and not (view.certified & (view.teaching | view.measured)).any()
+
+
+def test_accepting_is_one_undo_step_and_can_be_done_again(bench: Bench) -> None:
+    batch = bench.next_batch()
+    bench.review(batch)
+    rest = certify(bench).audit.rest
+    bench.confirming.accept_rest(batch.id)
+    with pytest.raises(Conflict) as refused:
+        bench.confirming.accept_rest(batch.id)
+    assert refused.value.code == "accepted_already"
+    undone = bench.workspace.labeling.undo()
+    assert undone.kind == "accept" and len(undone.items) == rest
+    assert bench.labels(Source.CERTIFIED) == 0
+    assert bench.confirming.accept_rest(batch.id)[1] == rest
+
+
+def test_what_the_present_model_denies_is_not_accepted(bench: Bench) -> None:
+    batch = bench.next_batch()
+    rest = certify(bench).audit.rest
+    unlabelled = [
+        int(item) for item in bench.workspace.catalog.view.ids[bench.workspace.catalog.view.askable]
+    ]
+    bench.publish(disagrees=unlabelled[:3])
+    assert bench.confirming.accept_rest(batch.id)[1] == rest - 3
+    assert set(unlabelled[:3]) == set(
+        bench.workspace.catalog.view.ids[bench.workspace.catalog.view.askable].tolist()
+    )
+
+
+def test_when_too_little_is_left_of_the_set_the_bound_no_longer_suffices(bench: Bench) -> None:
+    batch = bench.next_batch()
+    certify(bench)
+    view = bench.workspace.catalog.view
+    some = [int(item) for item in view.ids[view.askable]][:150]
+    bench.workspace.labeling.save([Answer(item, "Low") for item in some])
+    with pytest.raises(Conflict, match="does not certify"):
+        bench.confirming.accept_rest(batch.id)
+
+
+def test_a_wrong_one_takes_more_looking(bench: Bench) -> None:
+    first = bench.next_batch()
+    bench.wrong = {first.keys[0]}
+    needed = bench.review(first).audit.needed
+    assert needed is None or needed > 100
+
+
+def test_a_failed_audit_calls_back_all_proposals_of_the_model_until_it_is_undone(bench: Bench) -> None:
+    first = bench.next_batch()
+    bench.wrong = set(first.keys[:12])
+    assert bench.review(first).rejected == 12
+    assert sum(bench.confirming.counts().values()) == 0
+    assert bench.confirming.next_batch(label="Low") is None
+    assert bench.workspace.catalog.view.doubts.tolist() == [1, 0]
+    with pytest.raises(Conflict) as refused:
+        bench.confirming.accept_rest(first.id)
+    assert refused.value.code == "called_back"
+    bench.workspace.labeling.undo()
+    assert bench.confirming.counts()["Low"] == N
+    assert bench.workspace.catalog.view.doubts.tolist() == [0, 0]
+
+
+def test_the_next_model_proposes_again_with_a_fresh_audit(bench: Bench) -> None:
+    first = bench.next_batch()
+    bench.wrong = set(first.keys[:12])
+    bench.review(first)
+    bench.publish()
+    again = bench.next_batch()
+    assert again.audit is not None and again.audit != first.audit
+    assert again.candidates == N - 100 and not set(again.items) & set(first.items)
+
+
+def test_clean_batches_take_a_doubt_away(bench: Bench) -> None:
+    first = bench.next_batch()
+    bench.wrong = set(first.keys[:12])
+    bench.review(first)
+    bench.publish()
+    bench.review()
+    assert bench.workspace.catalog.view.doubts.tolist() == [0, 0]
+
+
+def test_a_look_stays_spent_when_it_is_undone(bench: Bench) -> None:
+    bench.next_batch()
+    certify(bench)
+    assert bench.audits.spent("Low") == 1
+    bench.workspace.labeling.undo()
+    bench.workspace.labeling.undo()
+    assert bench.audits.spent("Low") == 1
+    assert bench.audits.spent("High") == 0
+
+
+def test_an_unbegun_audit_makes_way_for_the_next_model(bench: Bench) -> None:
+    first = bench.next_batch()
+    bench.publish()
+    assert bench.next_batch().audit != first.audit
+    bench.review()
+    begun = bench.next_batch().audit
+    bench.publish()
+    assert bench.next_batch().audit == begun
+
+
+def test_two_reviewers_never_see_the_same_items(bench: Bench) -> None:
+    mine, theirs = bench.next_batch("me"), bench.next_batch("you")
+    assert mine.audit == theirs.audit and not set(mine.items) & set(theirs.items)
+    bench.review(theirs)
+    assert bench.audits.get(theirs.audit or 0).looks == 0  # a gap where mine are: not a sample yet
+    done = bench.review(mine)
+    assert done.audit.audited == len(mine.items) + len(theirs.items)
+
+
+def test_small_sets_are_confirmed_without_an_audit(bench: Bench) -> None:
+    view = bench.workspace.catalog.view
+    bench.workspace.labeling.save([Answer(int(item), "Low") for item in view.ids[:300]])
+    batch = bench.next_batch()
+    assert batch.audit is None and batch.candidates == N - 300
+    bench.review(batch)
+    with pytest.raises(Conflict, match="too few"):
+        bench.confirming.accept_rest(batch.id)
+
+
+def test_items_are_looked_at_in_a_random_order(bench: Bench) -> None:
+    """The first hundred of 420 hold about a quarter of the first hundred by id, not all or none of them."""
+    ids = bench.workspace.catalog.view.ids[:100]
+    assert 10 < len(set(bench.next_batch().items) & set(ids.tolist())) < 40
