@@ -145,6 +145,19 @@ class Accuracy:
     n: int
 
 
+@dataclass(frozen=True)
+class Suspect:
+    """A label that looks wrong. suggested: the class that a model which did not learn from it sees.
+
+    score: how much more probable that is than the label, 0 to 1.
+    """
+
+    item: ItemId
+    label: str
+    suggested: str
+    score: float
+
+
 class Classifier(Protocol):
     """What a snapshot can do with embeddings."""
 
@@ -163,6 +176,8 @@ class Snapshot:
     labels_revision: the catalog's revision that the labels were read at.
     item_ids, probs: the pool as scored, int64 (n,) ascending and float32 (n, n_classes), aligned.
     thresholds: per class, the calibrated probability from which on an item is proposed.
+    confusion: held-out items by what they are (rows) and are taken for, int64 (n_classes, n_classes).
+    suspects: labels that it learnt from and that look wrong, the worst first.
     votes: the pool as an ensemble scores it, float32 (n_members, n, n_classes), if the query strategy asks.
     published_at: seconds since the epoch.
     """
@@ -181,6 +196,8 @@ class Snapshot:
     temperature: float
     published_at: float
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    confusion: Ints | None = None
+    suspects: tuple[Suspect, ...] = ()
     votes: Float32s | None = None
 
     def rows_of(self, items: Ints) -> Ints:

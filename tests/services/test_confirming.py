@@ -35,7 +35,7 @@ def test_a_batch_is_of_one_class_and_over_its_threshold(sure: Workspace) -> None
     assert snapshot is not None and len(batch.items) <= 10
     column = snapshot.classes.index(batch.label)
     probs = snapshot.probs[snapshot.rows_of(np.array(batch.items))]
-    assert (probs.argmax(axis=1) == column).all() and (probs[:, column] >= 0.6).all()
+    assert (probs.argmax(axis=1) == column).all() and (probs[:, column] >= snapshot.thresholds[column]).all()
     assert batch.candidates == sure.confirming.counts()[batch.label]
 
 

@@ -44,9 +44,10 @@ def class_thresholds(probs: Float32s, allowed: Bools, confidence: float, doubts:
         allowance = (1 - confidence) * 0.5**failures
         scores = -np.sort(-probs[allowed & (labels == label), label].astype(np.float64))
         means = np.cumsum(scores) / np.arange(1, len(scores) + 1)
-        enough = int((means >= 1 - SPENT * allowance).sum())  # means only fall
-        floor = 1 - MOST_DOUBTFUL * allowance
-        thresholds[label] = max(floor, scores[enough - 1]) if enough else 1 - SPENT * allowance
+        last_of_equals = np.append(scores[1:] < scores[:-1], True)[: len(scores)]
+        good = np.flatnonzero(last_of_equals & (means >= 1 - SPENT * allowance))
+        floor = max(0.5, 1 - MOST_DOUBTFUL * allowance)
+        thresholds[label] = max(floor, scores[good[-1]]) if len(good) else 1 - SPENT * allowance
     return thresholds
 
 

@@ -27,6 +27,7 @@ from lightbulb.services.asking import Asking
 from lightbulb.services.auditing import Auditing
 from lightbulb.services.catalog import Catalog
 from lightbulb.services.confirming import Confirming
+from lightbulb.services.doubting import Doubting
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.services.exporting import Importing, JudgementsFile
@@ -34,6 +35,7 @@ from lightbulb.services.fetching import UrlFetcher
 from lightbulb.services.labeling import Changes, Labeling
 from lightbulb.services.learner import Learner
 from lightbulb.services.media import Media
+from lightbulb.services.outlook import Outlooks
 from lightbulb.services.scoring import Scoring
 from lightbulb.store.audits import AuditStore
 from lightbulb.store.batches import BatchStore
@@ -126,6 +128,8 @@ class Workspace:
     labeling: Labeling
     asking: Asking
     confirming: Confirming
+    doubting: Doubting
+    outlooks: Outlooks
     scoring: Scoring
     media: Media
     importing: Importing
@@ -245,6 +249,11 @@ def _assemble(
         confirming=Confirming(
             task, catalog, snapshot, batches, auditing, changes, media.usable,
             annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
+        ),
+        doubting=Doubting(catalog, snapshot, encoded, labels),
+        outlooks=Outlooks(
+            catalog, snapshot, history, labels,
+            batch_size=config.auto_label.batch_size, seed=learning.seed,
         ),
         scoring=Scoring(
             snapshot, encoder.get, make_fetcher(config), lambda: explain_no_model(learner, train)

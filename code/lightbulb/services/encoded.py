@@ -8,12 +8,14 @@ from collections.abc import Collection
 import numpy as np
 
 from lightbulb.decoders.normalise import PoolStatistics, normalise
-from lightbulb.records import Float32s, Ints, ItemId
+from lightbulb.records import Bools, Float32s, Ints, ItemId
 from lightbulb.services.catalog import CatalogView
 from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
+from lightbulb.training.near_duplicates import near_any
 
 POOL_SAMPLE = 20_000  # rows that the pool's mean is taken from
+AT_ONCE = 4096  # rows whose points are compared at once
 FEWEST = 50  # embeddings below which the pool's mean would be too rough to go by
 
 
@@ -29,6 +31,8 @@ class EncodedPool:
         self._statistics: PoolStatistics | None = None
         self._statistics_size = 0
         self._lock = threading.Lock()
+        self._twins: dict[int, bool] = {}
+        self._twins_of = 0
         self.pending: set[ItemId] = set()
 
     @property
@@ -53,6 +57,7 @@ class EncodedPool:
         rows[view.broken] = -1
         with self._lock:
             self._ids, self._rows = view.ids, rows
+        self._twins_of = -1
         self.pending = {int(item) for item in view.ids[(rows < 0) & ~view.broken]}
 
     def add(self, contents: dict[ItemId, str], broken: Collection[ItemId]) -> None:
@@ -98,3 +103,23 @@ class EncodedPool:
             found = PoolStatistics.of(self.embeddings(rows))
             self._statistics, self._statistics_size = found, size
             return found
+
+    def twins_of_held_out(self, view: CatalogView, mask: Bools) -> Bools:
+        """Which of the view's items in `mask` are near-duplicates of a held-out item; bool, as the view.
+
+        A model that has seen a copy of an item would do better on it than on new ones.
+        """
+        held_out = self.rows(view.ids[view.held_out])
+        held_out = held_out[held_out >= 0]
+        if len(held_out) != self._twins_of:
+            self._twins, self._twins_of = {}, len(held_out)
+        found = np.zeros(len(view.ids), dtype=np.bool_)
+        at = np.flatnonzero(mask)
+        rows = self.rows(view.ids[at])
+        new = np.array([row for row in rows.tolist() if row >= 0 and row not in self._twins], dtype=np.int64)
+        for start in range(0, len(new), AT_ONCE):
+            some = new[start : start + AT_ONCE]
+            alike = near_any(self.points(some), self.points(held_out))
+            self._twins.update(zip(some.tolist(), alike.tolist(), strict=True))
+        found[at] = [self._twins.get(row, False) for row in rows.tolist()]
+        return found

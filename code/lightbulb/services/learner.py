@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from lightbulb.decoders import Decoder
 from lightbulb.encoders import Encoder
 from lightbulb.encoders.embed import EncodedChunk, encode_files
 from lightbulb.errors import LightBulbError
-from lightbulb.records import Accuracy, Bools, Float32s, Ints, Snapshot
+from lightbulb.records import Accuracy, Bools, Float32s, Ints, Snapshot, Suspect
 from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
@@ -30,6 +30,7 @@ from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
 from lightbulb.store.models import ModelFolder, ModelHistory, StoredModel
 from lightbulb.training.fit import CalibratedClassifier, Labelled, fit_classifier
+from lightbulb.training.suspects import find_suspects
 
 log = structlog.get_logger()
 
@@ -285,7 +286,7 @@ class Learner:
 
     def _can_fit(self, view: CatalogView) -> bool:
         usable = view.labelled & self._has_embedding(view)
-        teaching = view.labels[usable & view.teaching]
+        teaching = view.labels[self._teaching(view)]
         enough = int(usable.sum()) >= self._config.learning.start_after
         return enough and len(np.unique(teaching)) >= 2
 
@@ -293,7 +294,9 @@ class Learner:
         started = time.monotonic()
         self._state = "training"
         encoded = self._has_embedding(view)
-        train = self._labelled(view, view.teaching & encoded)
+        teaching = self._teaching(view)
+        left_out = int((view.teaching & encoded & ~teaching).sum())
+        train = self._labelled(view, teaching)
         held_out = self._labelled(view, view.measured & encoded)
         classes = self._config.classes
         rng = np.random.default_rng(self._config.learning.seed)
@@ -302,8 +305,14 @@ class Learner:
         version = max([self._history.last_version(), *self._models.versions()]) + 1
         snapshot = self._scored(
             view, fitted.classifier, fitted.accuracy, version, members=fitted.members,
-            trained_on=len(train.targets), metrics={"fit_seconds": fit_seconds},
+            trained_on=len(train.targets),
+            metrics={"fit_seconds": fit_seconds, "left_out": left_out},
         )  # fmt: skip
+        snapshot = replace(
+            snapshot,
+            confusion=fitted.confusion,
+            suspects=self._suspects(view.ids[teaching], train.targets, fitted.out_of_fold),
+        )
         self._models.save(version, fitted.classifier.arrays(), self._card(snapshot, view))
         self._history.add(snapshot)
         self._publish(snapshot, view)
@@ -330,6 +339,9 @@ class Learner:
             view, classifier, accuracy, stored.version,
             trained_on=card["trained_on"], metrics=card["metrics"], labels=card["labels"],
         )  # fmt: skip
+        confusion = card.get("confusion")
+        if confusion is not None:
+            snapshot = replace(snapshot, confusion=np.array(confusion, dtype=np.int64))
         self._publish(snapshot, view if card["last_action"] == view.last_action else None)
         log.info("model.restored", version=stored.version, labels=snapshot.labels)
 
@@ -340,6 +352,21 @@ class Learner:
             self._published.notify_all()
 
     # --- parts of a step -------------------------------------------------------------------------
+
+    def _teaching(self, view: CatalogView) -> Bools:
+        """What the model is fitted to: encoded, and no near-duplicate of a held-out item."""
+        encoded = view.teaching & self._has_embedding(view)
+        return encoded & ~self._encoded.twins_of_held_out(view, encoded)
+
+    def _suspects(self, items: Ints, targets: Ints, out_of_fold: Float32s) -> tuple[Suspect, ...]:
+        known = np.isfinite(out_of_fold).all(axis=1)
+        found = find_suspects(out_of_fold[known], targets[known])
+        classes = self._config.classes
+        rows = np.flatnonzero(known)[found.rows]
+        return tuple(
+            Suspect(int(items[row]), classes[targets[row]], classes[suggested], float(score))
+            for row, suggested, score in zip(rows, found.suggested, found.scores, strict=True)
+        )
 
     def _has_embedding(self, view: CatalogView) -> Bools:
         return self._encoded.rows(view.ids) >= 0
@@ -410,6 +437,7 @@ class Learner:
             "temperature": snapshot.temperature,
             "thresholds": [float(threshold) for threshold in snapshot.thresholds],
             "accuracy": accuracy and vars(accuracy),
+            "confusion": None if snapshot.confusion is None else snapshot.confusion.tolist(),
             "labels": snapshot.labels,
             "trained_on": snapshot.trained_on,
             "last_action": view.last_action,

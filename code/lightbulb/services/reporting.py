@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightbulb.errors import InputError
-from lightbulb.records import Accuracy, Bools, Item, Label, Prediction
+from lightbulb.records import Accuracy, Bools, Item, Label, Prediction, Snapshot
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.learner import LearnerStatus, Needed
+from lightbulb.services.outlook import Outlook
+from lightbulb.training.evaluate import ClassMetrics, per_class
 
 STATES = ("all", "labelled", "unlabelled", "proposed", "broken", "skipped")
 
@@ -39,9 +41,19 @@ class Status:
     needed: Needed | None
     model: ModelStatus | None
     seconds_per_label: float | None
+    outlook: Outlook
     labels_by_class: dict[str, int]
     proposals_by_class: dict[str, int]
     banners: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ModelDetails:
+    """classes: (name, threshold, metrics), measured on held-out items. confusion: rows what they are."""
+
+    snapshot: Snapshot
+    classes: tuple[tuple[str, float, ClassMetrics], ...]
+    confusion: list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -72,10 +84,24 @@ def status(workspace: Workspace) -> Status:
         if snapshot
         else None,
         seconds_per_label=workspace.labels.pace(),
+        outlook=workspace.outlooks.now(),
         labels_by_class={name: int(count) for name, count in zip(classes, counts, strict=True)},
         proposals_by_class=proposals,
         banners=tuple(_banners(workspace)),
     )
+
+
+def model_details(workspace: Workspace) -> ModelDetails | None:
+    snapshot = workspace.learner.snapshot
+    if snapshot is None:
+        return None
+    n_classes = len(snapshot.classes)
+    confusion = snapshot.confusion
+    if confusion is None:
+        confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
+    thresholds = [min(1.0, float(threshold)) for threshold in snapshot.thresholds]
+    rows = zip(snapshot.classes, thresholds, per_class(confusion), strict=True)
+    return ModelDetails(snapshot, tuple(rows), confusion.tolist())
 
 
 def _banners(workspace: Workspace) -> list[tuple[str, str]]:

@@ -134,11 +134,31 @@ class LabelStore:
         with self._database.read() as connection:
             return connection.execute(select(func.max(actions.c.id))).scalar() or 0
 
-    def pace(self) -> float | None:
-        """Median seconds per label over the last labels that came with a time."""
+    def given_twice(self) -> set[ItemId]:
+        """Items whose label in force a person gave more than once: looked at again, and kept."""
+        in_force = labels.alias("in_force")
+        query = (
+            select(labels.c.item)
+            .join(actions, actions.c.id == labels.c.action)
+            .join(current_labels, current_labels.c.item == labels.c.item)
+            .join(in_force, in_force.c.id == current_labels.c.label)
+            .where(
+                labels.c.value == in_force.c.value,
+                labels.c.source.in_((Source.HUMAN, Source.CONFIRMED)),
+                not_undone(),
+            )
+            .group_by(labels.c.item)
+            .having(func.count() > 1)
+        )
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
+
+    def pace(self, kind: ActionKind = ActionKind.LABEL) -> float | None:
+        """Median seconds per label over the last labels that came with a time, by actions of this kind."""
         query = (
             select(labels.c.seconds)
-            .where(labels.c.seconds.is_not(None), labels.c.value.is_not(None))
+            .join(actions, actions.c.id == labels.c.action)
+            .where(labels.c.seconds.is_not(None), labels.c.value.is_not(None), actions.c.kind == kind)
             .order_by(labels.c.id.desc())
             .limit(PACE_WINDOW)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from lightbulb.autolabel.calibrate import fit_temperature, probabilities
 from lightbulb.decoders import Decoder
 from lightbulb.decoders.normalise import PoolStatistics
 from lightbulb.records import Accuracy, Float32s, Ints
-from lightbulb.training.evaluate import accuracy_of, stratified_folds
+from lightbulb.training.evaluate import accuracy_of, confusion_of, stratified_folds
 
 FOLDS = 4
 
@@ -48,11 +48,16 @@ class Fitted:
     """accuracy: on the held-out examples; None while there are too few.
 
     members: one classifier per fold, each fitted without a quarter of the labels: a small ensemble.
+    confusion: of the held-out examples, int64 (n_classes, n_classes), rows what they are.
+    out_of_fold: of the training examples, each by a classifier that did not see it, float32
+    (n, n_classes); NaN where there was none.
     """
 
     classifier: CalibratedClassifier
     accuracy: Accuracy | None
     members: tuple[CalibratedClassifier, ...]
+    confusion: Ints
+    out_of_fold: Float32s
 
 
 def fit_classifier(
@@ -67,25 +72,29 @@ def fit_classifier(
     folds = stratified_folds(train.targets, FOLDS, rng)
     subsets = np.stack([np.ones(len(folds), dtype=np.bool_), *(folds != fold for fold in range(FOLDS))])
     final, *fold_decoders = decoder.fit_each(train.embeddings, train.targets, n_classes, subsets, pool, rng)
-    logits, targets = unseen_predictions(final, fold_decoders, folds, train, held_out)
-    temperature = fit_temperature(logits, targets)
+    out_of_fold = out_of_fold_logits(fold_decoders, folds, train.embeddings, n_classes)
+    predicted = np.isfinite(out_of_fold).all(axis=1)
+    # Held-out and out of fold: on what a decoder has learnt by heart its confidence would seem justified.
+    logits = np.concatenate([final.logits(held_out.embeddings), out_of_fold[predicted]])
+    temperature = fit_temperature(logits, np.concatenate([held_out.targets, train.targets[predicted]]))
     classifier = CalibratedClassifier(final, temperature)
-    accuracy = accuracy_of(classifier.probabilities(held_out.embeddings), held_out.targets)
-    members = tuple(CalibratedClassifier(member, temperature) for member in fold_decoders)
-    return Fitted(classifier, accuracy, members)
+    probs = classifier.probabilities(held_out.embeddings)
+    return Fitted(
+        classifier=classifier,
+        accuracy=accuracy_of(probs, held_out.targets),
+        members=tuple(CalibratedClassifier(member, temperature) for member in fold_decoders),
+        confusion=confusion_of(probs, held_out.targets),
+        out_of_fold=probabilities(out_of_fold, temperature),
+    )
 
 
-def unseen_predictions(
-    final: Decoder, fold_decoders: list[Decoder], folds: Ints, train: Labelled, held_out: Labelled
-) -> tuple[Float32s, Ints]:
-    """(logits, targets) of examples by decoders that did not train on them.
-
-    Calibrating on training labels would inflate the confidence: a decoder has learnt those by heart.
-    """
-    logits, targets = [final.logits(held_out.embeddings)], [held_out.targets]
+def out_of_fold_logits(
+    fold_decoders: Sequence[Decoder], folds: Ints, embeddings: Float32s, n_classes: int
+) -> Float32s:
+    """Of each example by the decoder that was fitted without its fold, float32 (n, n_classes), else NaN."""
+    logits = np.full((len(folds), n_classes), np.nan, dtype=np.float32)
     for fold, decoder in enumerate(fold_decoders):
         mine = folds == fold
         if mine.any() and not mine.all():
-            logits.append(decoder.logits(train.embeddings[mine]))
-            targets.append(train.targets[mine])
-    return np.concatenate(logits), np.concatenate(targets)
+            logits[mine] = decoder.logits(embeddings[mine])
+    return logits

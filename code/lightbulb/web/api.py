@@ -14,6 +14,7 @@ from lightbulb.records import ActionKind, Answer, Batch, Question
 from lightbulb.services import reporting
 from lightbulb.services.assemble import FORMATS, Workspace
 from lightbulb.services.auditing import Audit
+from lightbulb.services.doubting import LabelledItem
 from lightbulb.web import schemas
 from lightbulb.web.schemas import ErrorBody
 
@@ -52,6 +53,24 @@ def api(workspace: Workspace) -> APIBlueprint:
     def history() -> dict[str, Any]:
         rows = workspace.history.rows()
         return {"models": [{**row, "created_at": f"{row['created_at'].isoformat()}Z"} for row in rows]}
+
+    @blueprint.get("/model", summary="The present model in detail: per class, and who is taken for whom")
+    def model() -> dict[str, Any]:
+        details = reporting.model_details(workspace)
+        return {"model": shape_model(details) if details else None}
+
+    @blueprint.get("/suspects", summary="Labels that look wrong, and copies with different labels")
+    def suspects() -> dict[str, Any]:
+        return {
+            "suspects": [
+                {**shape_labelled(item), "suggested": suspect.suggested, "score": suspect.score}
+                for item, suspect in workspace.doubting.suspects()
+            ],
+            "conflicts": [
+                {"items": [shape_labelled(item) for item in conflict.items]}
+                for conflict in workspace.doubting.conflicts()
+            ],
+        }
 
     @blueprint.get("/questions", summary="The next questions")
     def questions(query: schemas.QuestionsQuery) -> dict[str, Any]:
@@ -161,10 +180,33 @@ def shape_status(now: reporting.Status) -> dict[str, Any]:
         "needed": dataclasses.asdict(now.needed) if now.needed else None,
         "model": dataclasses.asdict(now.model) if now.model else None,
         "seconds_per_label": now.seconds_per_label,
+        "outlook": dataclasses.asdict(now.outlook),
         "classes": now.labels_by_class,
         "proposed": now.proposals_by_class,
         "banners": [{"level": level, "text": text} for level, text in now.banners],
     }
+
+
+def shape_model(details: reporting.ModelDetails) -> dict[str, Any]:
+    """Precision and recall are measured on held-out items, null where there was none to measure them on."""
+    snapshot = details.snapshot
+    return {
+        "version": snapshot.version,
+        "labels": snapshot.labels,
+        "trained_on": snapshot.trained_on,
+        "accuracy": dataclasses.asdict(snapshot.accuracy) if snapshot.accuracy else None,
+        "temperature": snapshot.temperature,
+        "classes": [
+            {"name": name, "threshold": threshold, **dataclasses.asdict(metrics)}
+            for name, threshold, metrics in details.classes
+        ],
+        "confusion": details.confusion,
+        "metrics": dict(snapshot.metrics),
+    }
+
+
+def shape_labelled(item: LabelledItem) -> dict[str, Any]:
+    return {"item": item.item, "name": item.key, "media": f"/media/{item.item}", "label": item.label}
 
 
 def shape_question(question: Question) -> dict[str, Any]:
