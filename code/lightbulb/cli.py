@@ -188,6 +188,10 @@ def import_labels(config_path: Path, format_name: str, file: Path) -> None:
     "skactiveml:NAME is scikit-activeml's, where that is installed.",
 )  # fmt: skip
 @click.option("--finish", is_flag=True, help="Label everything instead, and report what that took.")
+@click.option(
+    "--every", default=1, show_default=True, type=click.IntRange(1),
+    help="Questions asked at once, before the next model.",
+)  # fmt: skip
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time.")
 @click.option("--weights", help="Encoder weights (default: the config's).")
 @click.option(
@@ -203,6 +207,7 @@ def simulate(
     seeds: int,
     strategies: tuple[str, ...],
     finish: bool,
+    every: int,
     jobs: int,
     weights: str | None,
     json_path: Path | None,
@@ -230,7 +235,9 @@ def simulate(
         finish_and_report(chosen, truth, seeds, json_path, jobs=jobs)
     else:
         budget_list = parse_budgets(budgets)
-        simulate_and_report(config, truth, budget_list, seeds, json_path, strategies=strategies, jobs=jobs)
+        simulate_and_report(
+            config, truth, budget_list, seeds, json_path, strategies=strategies, every=every, jobs=jobs
+        )
 
 
 @main.group()

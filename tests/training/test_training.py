@@ -5,7 +5,7 @@ import pytest
 
 from lightbulb.decoders.mlp import MLP
 from lightbulb.decoders.normalise import PoolStatistics
-from lightbulb.training.evaluate import accuracy_of, stratified_folds
+from lightbulb.training.evaluate import accuracy_of, confusion_of, per_class, stratified_folds
 from lightbulb.training.fit import CalibratedClassifier, Labelled, fit_classifier
 
 
@@ -84,3 +84,14 @@ def test_saved_and_loaded_it_predicts_the_same() -> None:
     np.testing.assert_allclose(
         again.probabilities(train.embeddings), fitted.probabilities(train.embeddings), rtol=1e-6
     )
+
+
+def test_confusion_and_per_class_by_hand() -> None:
+    called = np.array([0, 0, 1, 1, 1])
+    probs = np.eye(3, dtype=np.float32)[called]
+    confusion = confusion_of(probs, np.array([0, 1, 1, 1, 0]))
+    assert confusion.tolist() == [[1, 1, 0], [1, 2, 0], [0, 0, 0]]
+    first, second, third = per_class(confusion)
+    assert (first.precision, first.recall, first.n) == (0.5, 0.5, 2)
+    assert (second.precision, second.recall, second.n) == (2 / 3, 2 / 3, 3)
+    assert (third.precision, third.recall, third.n) == (None, None, 0)

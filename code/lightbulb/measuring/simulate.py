@@ -83,9 +83,12 @@ def simulate_and_report(
     json_path: Path | None,
     *,
     strategies: Sequence[str] = (),
+    every: int = 1,
     jobs: int = 1,
 ) -> dict[str, Any]:
     """Runs the simulation once for each strategy, prints a table, writes the JSON.
+
+    every: questions that are asked at once; a model follows their answers.
 
     Raises: InputError, ConfigError.
     """
@@ -97,7 +100,7 @@ def simulate_and_report(
     results = []
     for name in strategies or [config.learning.strategy]:
         mine = with_strategy(config, name)
-        runs = in_parallel(simulate_run, [(mine, truth, budgets, seed) for seed in range(seeds)], jobs)
+        runs = in_parallel(simulate_run, [(mine, truth, budgets, seed, every) for seed in range(seeds)], jobs)
         points = [merge([run[index] for run in runs]) for index in range(len(budgets))]
         results.append(report(mine, encoder, seeds, points))
         show(results[-1])
@@ -182,7 +185,9 @@ def encode_all(config: Config, encoder: EncoderHandle, keys: Sequence[str]) -> l
     return contents
 
 
-def simulate_run(config: Config, truth: Truth, budgets: Sequence[int], seed: int) -> list[Point]:
+def simulate_run(
+    config: Config, truth: Truth, budgets: Sequence[int], seed: int, every: int = 1
+) -> list[Point]:
     rng = np.random.default_rng(seed)
     test = np.zeros(len(truth.keys), dtype=np.bool_)
     test[rng.permutation(len(truth.keys))[: round(TEST_SHARE * len(truth.keys))]] = True
@@ -191,7 +196,7 @@ def simulate_run(config: Config, truth: Truth, budgets: Sequence[int], seed: int
     with own_workspace(config, seed, pool) as workspace:
         points = []
         for budget in budgets:
-            answer_until(workspace, answers, budget)
+            answer_until(workspace, answers, budget, every)
             points.append(measure(workspace, truth, test, budget, answers))
         return points
 
@@ -231,10 +236,10 @@ def run_config(config: Config, folder: Path, seed: int) -> Config:
     )
 
 
-def answer_until(workspace: Workspace, answers: Mapping[str, str], budget: int) -> None:
-    """Answers one question at a time until `budget` items are labelled; a model after each."""
-    while int(workspace.catalog.view.labelled.sum()) < budget:
-        questions, _ = workspace.asking.next_questions(1)
+def answer_until(workspace: Workspace, answers: Mapping[str, str], budget: int, every: int) -> None:
+    """Answers `every` questions at a time until `budget` items are labelled; a model after each time."""
+    while (missing := budget - int(workspace.catalog.view.labelled.sum())) > 0:
+        questions, _ = workspace.asking.next_questions(min(every, missing))
         if not questions:
             raise InputError(f"no more questions after {int(workspace.catalog.view.labelled.sum())} labels")
         workspace.labeling.save([Answer(one.item, answers[one.key]) for one in questions])

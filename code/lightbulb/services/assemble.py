@@ -123,6 +123,7 @@ class Workspace:
     catalog: Catalog
     changes: Changes
     encoder: EncoderHandle
+    encoded: EncodedPool
     learner: Learner
     history: ModelHistory
     labeling: Labeling
@@ -239,6 +240,7 @@ def _assemble(
         catalog=catalog,
         changes=changes,
         encoder=encoder,
+        encoded=encoded,
         learner=learner,
         history=history,
         labeling=Labeling(task, labels, batches, changes, config.user),
