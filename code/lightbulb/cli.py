@@ -257,6 +257,25 @@ def retrain(n_labels: int, posts: int, as_json: bool) -> None:
     show(bench_retrain(n_labels, posts), as_json)
 
 
+@bench.command()
+@config_option
+@click.option("--truth", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="CSV with the columns path,label.")  # fmt: skip
+@click.option("--seeds", default=10, show_default=True, type=click.IntRange(1), help="Draws to average over.")
+@click.option(
+    "--imbalance", default=1.0, show_default=True, type=click.FloatRange(1),
+    help="How many times rarer one half of the classes is among the labels.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def decoders(config_path: Path, truth: Path, seeds: int, imbalance: float, as_json: bool) -> None:
+    """Every decoder beside logistic regression, on 10 to 150 randomly drawn labels."""
+    set_up_logging("warning")
+    from lightbulb.measuring.bench_decoders import bench_and_report
+    from lightbulb.services.assemble import read_config
+
+    bench_and_report(read_config(config_path), truth, seeds, imbalance, as_json=as_json)
+
+
 def with_address(config: Config, host: str | None, port: int | None) -> Config:
     update = {"host": host or config.server.host, "port": config.server.port if port is None else port}
     return config.model_copy(update={"server": config.server.model_copy(update=update)})

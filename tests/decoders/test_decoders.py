@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 import lightbulb.decoders
 from lightbulb.decoders import Decoder
+from lightbulb.decoders.knn import KNN, PRIOR, SHARPNESS, neighbours_for
 from lightbulb.decoders.normalise import RADIUS, PoolStatistics, normalise
 from lightbulb.registry import discover
 
@@ -78,3 +79,19 @@ def test_normalised_embeddings_are_centred_on_the_pool() -> None:
 def test_an_all_zero_embedding_is_no_division_by_zero() -> None:
     x = np.zeros((3, 8), dtype=np.float32)
     assert np.isfinite(normalise(x, PoolStatistics.of(x))).all()
+
+
+def test_neighbours_vote_by_nearness_by_hand() -> None:
+    """Three labelled directions at 0, 90 and 180 degrees; asked at 10: the first alone is near."""
+    angles = np.radians([0, 90, 180])
+    units = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    decoder = KNN(units, np.array([0, 1, 1]), 3, PoolStatistics(np.zeros(2, np.float32), 1.0))
+    assert neighbours_for(3) == 2
+    asked = np.array([[np.cos(np.radians(10)), np.sin(np.radians(10))]], dtype=np.float32)
+    votes = decoder._votes(asked)
+    second = np.exp((np.sin(np.radians(10)) - np.cos(np.radians(10))) * SHARPNESS)
+    np.testing.assert_allclose(votes, [[PRIOR + 1, PRIOR + second, PRIOR]], rtol=1e-4)
+
+
+def test_more_labels_more_neighbours() -> None:
+    assert [neighbours_for(n) for n in (0, 1, 2, 10, 150, 10_000)] == [0, 1, 1, 3, 12, 15]

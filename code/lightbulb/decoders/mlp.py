@@ -21,7 +21,7 @@ from lightbulb.torch_setup import torch, torch_threads
 HIDDEN = 64
 STEPS = 60
 LEARNING_RATE = 1e-2
-WEIGHT_PENALTY = 0.02  # of the squared weights, shared out over the examples
+WEIGHT_PENALTY = 0.05  # of the squared weights, shared out over the examples
 BATCH = 512  # examples per step; with fewer labels every step sees them all
 FEW = 256  # up to this many examples a second thread gains nothing, and waits for its turn on a busy machine
 
