@@ -276,6 +276,17 @@ def decoders(config_path: Path, truth: Path, seeds: int, imbalance: float, as_js
     bench_and_report(read_config(config_path), truth, seeds, imbalance, as_json=as_json)
 
 
+@bench.command()
+@click.option("--items", default=100_000, show_default=True, type=click.IntRange(1))
+@click.option("--count", default=10, show_default=True, type=click.IntRange(1), help="Questions wanted.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def questions(items: int, count: int, as_json: bool) -> None:
+    """How long each query strategy takes over the next questions, on a large pool."""
+    from lightbulb.measuring.bench_questions import bench_questions, show
+
+    show(bench_questions(items, count), as_json)
+
+
 def with_address(config: Config, host: str | None, port: int | None) -> Config:
     update = {"host": host or config.server.host, "port": config.server.port if port is None else port}
     return config.model_copy(update={"server": config.server.model_copy(update=update)})

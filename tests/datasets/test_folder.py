@@ -185,7 +185,7 @@ def test_completeness_is_what_the_truth_names(tmp_path: Path) -> None:
 
 def test_list_names_every_recipe() -> None:
     listed = CliRunner().invoke(dataset, ["list"], catch_exceptions=False).output.splitlines()
-    assert [line.split()[0] for line in listed] == ["cat_not_cat", "digits"]
+    assert [line.split()[0] for line in listed] == ["cat_not_cat", "digits", "shapes"]
 
 
 def test_an_unknown_dataset_is_an_error_that_knows_better(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
@@ -240,3 +241,43 @@ def test_truth_is_a_fixture_and_nothing_else(truth: Mapping[str, str], client: F
     """The truth lies beside the folder, so that no page can show it."""
     names = {row["name"] for row in client.get("/api/items?limit=500").json["items"]}
     assert names <= set(truth) and not any(name.endswith(".csv") for name in names)
+
+
+# --- what the model knows of itself ------------------------------------------------------------------
+
+
+def test_the_model_in_detail(trained_client: FlaskClient) -> None:
+    model = trained_client.get("/api/model").json["model"]
+    assert [row["name"] for row in model["classes"]] == [str(digit) for digit in range(10)]
+    confusion = np.array(model["confusion"])
+    assert confusion.shape == (10, 10) and confusion.sum() == model["accuracy"]["n"]
+    assert np.trace(confusion) / confusion.sum() == pytest.approx(model["accuracy"]["value"])
+    for row, found, called in zip(model["classes"], confusion, confusion.T, strict=True):
+        digit = int(row["name"])
+        assert row["n"] == found.sum()
+        assert row["recall"] == (pytest.approx(found[digit] / found.sum()) if found.sum() else None)
+        assert row["precision"] == (pytest.approx(called[digit] / called.sum()) if called.sum() else None)
+
+
+def test_before_the_first_model(client: FlaskClient) -> None:
+    assert client.get("/api/model").json == {"model": None}
+    assert client.get("/api/suspects").json == {"suspects": [], "conflicts": []}
+    outlook = client.get("/api/status").json["outlook"]
+    assert outlook == {"gain": None, "actions_left": None, "minutes_left": None}
+
+
+def test_suspects_and_outlook(trained_client: FlaskClient) -> None:
+    for row in trained_client.get("/api/suspects").json["suspects"]:
+        assert set(row) == {"item", "name", "media", "label", "suggested", "score"}
+        assert row["label"] != row["suggested"] and 0 < row["score"] <= 1
+    outlook = trained_client.get("/api/status").json["outlook"]
+    assert 0 < outlook["actions_left"] <= 240
+
+
+def test_what_is_not_certified_cannot_be_accepted(client: FlaskClient, trained_client: FlaskClient) -> None:
+    assert error_of(client.post("/api/batches/7/accept-rest", json={}), 404)["code"] == "unknown_batch"
+    batch = trained_client.get("/api/batches/next").json
+    if batch["batch"] is not None:
+        assert batch["audit"]["certified"] is False and batch["audit"]["bound"] is None
+        answer = trained_client.post(f"/api/batches/{batch['batch']}/accept-rest", json={})
+        assert error_of(answer, 409)["code"] == "not_certified"

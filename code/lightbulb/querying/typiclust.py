@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans
 from lightbulb.querying import Pool, QueryStrategy, sample_rows, squared_distances
 from lightbulb.records import Float32s, Ints
 
-SAMPLE = 4_000  # rows that are clustered
+SAMPLE = 2_500  # rows that are clustered
 MOST_CLUSTERS = 500
 NEIGHBOURS = 20
 LARGEST = 1_000  # rows of a cluster whose distances are compared
@@ -56,7 +56,7 @@ def typical_rows(pool: Pool, count: int, rng: np.random.Generator) -> Ints:
 def cluster(points: Float32s, n_clusters: int, rng: np.random.Generator) -> Ints:
     """k-means: the cluster of each point, int64 (n,)."""
     seed = int(rng.integers(2**31))
-    return KMeans(n_clusters, n_init=1, max_iter=50, random_state=seed).fit_predict(points).astype(np.int64)
+    return KMeans(n_clusters, n_init=1, max_iter=25, random_state=seed).fit_predict(points).astype(np.int64)
 
 
 def typicality(points: Float32s) -> Float32s:

@@ -1,0 +1,96 @@
+"""Review until a certificate is there, accept the rest without a look, and take that back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from browser.driving import WAIT_MS, open_batch, value, wait_for_text, wrong_cells
+from serving import RunningServer, write_config
+from support import copy_digits
+
+pytestmark = pytest.mark.browser
+
+CLASSES = ("0", "1")
+
+
+@pytest.fixture
+def config(digits: Path, truth: Mapping[str, str], tmp_path: Path) -> Path:
+    """Zeros and ones alone, and a confidence that a few dozen looks are enough for."""
+    everything = copy_digits(digits / "digits", tmp_path / "pool", len(truth))
+    for file in everything.iterdir():
+        if truth[file.name] not in CLASSES:
+            file.unlink()
+    return write_config(
+        tmp_path / "task.yml", everything,
+        label={"classes": list(CLASSES)}, auto_label={"confidence": 0.9, "batch_size": 60},
+    )  # fmt: skip
+
+
+def answer_until_proposed(server: RunningServer, truth: Mapping[str, str], wanted: int) -> None:
+    """Over the API: labels until so many proposals of one class wait."""
+    for _ in range(12):
+        found = requests.get(f"{server.base}/api/questions?n=8", timeout=30).json()["questions"]
+        labels = [{"item": one["item"], "label": truth[one["name"]], "seconds": 1.0} for one in found]
+        requests.post(f"{server.base}/api/labels", json={"labels": labels}, timeout=30).raise_for_status()
+        known = server.get("/api/status")["items"]["labelled"]
+        if known < 10:
+            continue
+        status = server.wait_until(
+            "/api/status", lambda now, known=known: now["model"] and now["model"]["labels"] >= known
+        )
+        if max(status["proposed"].values()) >= wanted:
+            return
+    raise AssertionError(f"never {wanted} proposals: {status['proposed']}")
+
+
+def exported(server: RunningServer) -> list[dict[str, str]]:
+    text = requests.get(f"{server.base}/api/export?format=csv", timeout=30).text
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_rest_is_offered_accepted_and_undone(
+    page: Any, server: RunningServer, truth: Mapping[str, str]
+) -> None:
+    answer_until_proposed(server, truth, 100)
+    names = {str(row["item"]): row["name"] for row in server.get("/api/items?limit=500")["items"]}
+    open_batch(page, server.base)
+    assert "to check before the rest can be accepted at once" in value(page, "#audit-text")
+    for _ in range(4):
+        label = re.search(r"“(.)”", value(page, "#headline"))
+        assert label is not None
+        for item in wrong_cells(page, label[1], truth, names):
+            page.click(f'.cell[data-item="{item}"]')
+        with page.expect_response(re.compile(r"/api/batches/\d+$")) as answered:
+            page.click("#confirm")
+        audit = answered.value.json()["audit"]
+        if audit["certified"]:
+            break
+        page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
+    assert audit["certified"], audit
+    page.wait_for_selector("#offer:not([hidden])", timeout=WAIT_MS)
+    said = wait_for_text(page, "#offer-text", "checked")
+    assert f"{audit['audited']} checked, {audit['wrong']} wrong: at least 90 %" in said
+    assert value(page, "#accept").startswith("Accept the other ")
+    before = sum(row["source"] == "certified" for row in exported(server))
+    assert before == 0
+    page.click("#accept")
+    page.wait_for_selector("#offer", state="hidden", timeout=WAIT_MS)
+    accepted = [row for row in exported(server) if row["source"] == "certified"]
+    assert len(accepted) >= 10 and {row["label"] for row in accepted} == {label[1]}
+    wrong = sum(truth[row["path"]] != row["label"] for row in accepted)
+    assert wrong <= 0.1 * len(accepted)
+    page.wait_for_function("!document.querySelector('#undo').disabled")
+    page.keyboard.press("u")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.toast')].some(t => t.innerText.includes('Undid accepting'))",
+        timeout=WAIT_MS,
+    )
+    assert not [row for row in exported(server) if row["source"] == "certified"]
