@@ -1,7 +1,7 @@
 /** Review's offer to accept the rest of a certified audit without a look. */
 import { postAcceptRest } from "./api.js";
 import { announce, byId, setText } from "./dom.js";
-import { percent, plural } from "./format.js";
+import { percent } from "./format.js";
 import { pollNow } from "./status.js";
 import { toast } from "./toast.js";
 
@@ -13,7 +13,7 @@ let isBusy = false;
 export function auditText({ audited, wrong, needed, certified }) {
   if (!audited && !needed) return "";
   const checked = audited ? `${audited} checked, ${wrong} wrong` : "";
-  const left = needed && !certified ? `${plural(needed, "more")} to check before the rest can be accepted at once` : "";
+  const left = needed && !certified ? `${needed} more to check before the rest can be accepted at once` : "";
   return [checked, left].filter(Boolean).join("; ");
 }
 
