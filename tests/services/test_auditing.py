@@ -240,3 +240,45 @@ def test_items_are_looked_at_in_a_random_order(bench: Bench) -> None:
     """The first hundred of 420 hold about a quarter of the first hundred by id, not all or none of them."""
     ids = bench.workspace.catalog.view.ids[:100]
     assert 10 < len(set(bench.next_batch().items) & set(ids.tolist())) < 40
+
+
+def test_an_audit_that_another_one_followed_stays_ended_whatever_is_undone(bench: Bench) -> None:
+    """Else the two would spend the same part of the risk."""
+    first = bench.next_batch()
+    bench.wrong = set(first.keys[:12])
+    bench.review(first)
+    bench.publish()
+    second = bench.next_batch()
+    assert second.audit != first.audit
+    bench.workspace.labeling.undo()  # the batch that failed the first audit
+    running = bench.audits.running("Low")
+    assert running is not None and running.id == second.audit
+    bench.audits.end(running.id)
+    assert bench.audits.running("Low") is None
+
+
+def test_what_was_called_back_is_not_shown_again_to_whom_it_was_open(bench: Bench) -> None:
+    mine, theirs = bench.next_batch("me"), bench.next_batch("you")
+    bench.wrong = set(theirs.keys[:12])
+    bench.review(theirs)
+    assert bench.confirming.next_batch(client="me", label="Low") is None
+    assert bench.confirming.answer(mine.id, {}).confirmed == len(mine.items)  # seen is seen
+    assert bench.confirming.audit_of(mine).certified is False
+
+
+def test_the_accuracy_is_measured_up_to_the_first_certified_held_out_item(bench: Bench) -> None:
+    workspace = bench.workspace
+    view = workspace.catalog.view
+    order = [int(view.ids[at]) for at in np.flatnonzero(view.held_out)[np.argsort(view.draws[view.held_out])]]
+    workspace.labeling.save([Answer(item, "Low") for item in order[:10]])
+    assert int(workspace.catalog.view.measured.sum()) == 10
+    batch = bench.next_batch()
+    certify(bench)
+    bench.confirming.accept_rest(batch.id)
+    view = workspace.catalog.view
+    certified = [item for item in order if view.certified[view.positions([item])[0]]]
+    assert certified
+    workspace.labeling.save([Answer(order[-1], "Low")])  # the frontier moves past all of them
+    view = workspace.catalog.view
+    measured = set(view.ids[view.measured].tolist())
+    assert measured == set(order[: order.index(certified[0])])

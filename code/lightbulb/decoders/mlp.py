@@ -1,8 +1,18 @@
 """A multilayer perceptron with a linear path around its one hidden layer.
 
-logits = x W0 + b0 + relu(x W1 + b1) W2, with W0 and W2 starting at zero: it begins as the uniform
-predictor and bends away from a linear one only as far as the labels ask. Several decoders (folds)
-are fitted at once, their layers side by side in one matrix product.
+logits = x W0 + b0 + relu(x W1 + b1) W2, where the hidden layer is drawn at random and stays as it is
+(Rahimi and Recht 2008, "Weighted Sums of Random Kitchen Sinks"), so that the fit is convex. Four things
+matter with few labels:
+
+- Each step is taken in coordinates in which the labelled examples vary alike in all directions, and there
+  are few steps: nearly a converged fit where classes differ much, nearly a discriminant analysis elsewhere.
+- The examples of a class together weigh as the root of their number: rare classes are not drowned out.
+- The bias is penalised. It is there for the classes' shares of the pool, and learns those well only from
+  labels that resemble the pool; normalised embeddings are centred, and that already does much of its work.
+- Labels that do not resemble the pool, because a query strategy or a person chose them, say little about
+  its classes' shares: the further their mean is from the pool's, the dearer is a bias.
+
+Several decoders (folds) are fitted at once, their weights side by side in one matrix product.
 """
 
 from __future__ import annotations
@@ -14,18 +24,20 @@ from typing import ClassVar, Self
 import numpy as np
 
 from lightbulb.decoders import Decoder
-from lightbulb.decoders.normalise import PoolStatistics, normalise
+from lightbulb.decoders.normalise import RADIUS, PoolStatistics, normalise
 from lightbulb.records import Bools, Float32s, Ints
 from lightbulb.torch_setup import torch, torch_threads
 
 HIDDEN = 64
+HIDDEN_SCALE = 0.3  # of a hidden unit's output beside an embedding's coordinates
 STEPS = 60
-LEARNING_RATE = 1e-2
-WEIGHT_PENALTY = 0.05  # of the squared weights, shared out over the examples
-BATCH = 512  # examples per step; with fewer labels every step sees them all
+MOMENTUM = 0.9
+WEIGHT_PENALTY = 3.0  # times half the squared weights, beside the sum of the examples' losses
+BIAS_SCALE = 2.0  # of the bias' input, where labels resemble the pool; 1 would penalise it as any weight
+CLASS_POWER = 0.5  # 0: every example weighs the same; 1: every class does
 FEW = 256  # up to this many examples a second thread gains nothing, and waits for its turn on a busy machine
 
-Parameters = dict[str, torch.Tensor]
+MEAN_OUTPUT = (2 * np.pi) ** -0.5  # of relu at a standard normal input
 
 
 class MLP(Decoder):
@@ -45,19 +57,20 @@ class MLP(Decoder):
         pool: PoolStatistics,
         rng: np.random.Generator,
     ) -> list[Self]:
-        examples = Examples(
-            torch.from_numpy(normalise(embeddings, pool)),
-            torch.from_numpy(np.asarray(targets, dtype=np.int64)),
-            torch.from_numpy(subsets.T.astype(np.float32)),
-        )
-        parameters = initial_parameters(embeddings.shape[1], n_classes, len(subsets), rng)
-        optimiser = torch.optim.Adam(list(parameters.values()), lr=LEARNING_RATE, foreach=True)
+        w1 = rng.normal(0, 1 / RADIUS, (embeddings.shape[1], HIDDEN)).astype(np.float32)
+        x = normalise(embeddings, pool)
         with torch_threads(1 if len(targets) <= FEW else None):
-            for step in range(STEPS):
-                for group in optimiser.param_groups:
-                    group["lr"] = LEARNING_RATE * (1 - step / STEPS)
-                train_step(parameters, optimiser, examples, rng)
-        return [cls(take_decoder(parameters, index), pool) for index in range(len(subsets))]
+            features = torch.from_numpy(np.hstack([x, hidden_features(x, w1)]))
+            examples = Examples(
+                features,
+                torch.from_numpy(np.asarray(targets, dtype=np.int64)),
+                torch.from_numpy(subsets.T.astype(np.float32)),
+            )
+            weights, biases = fit_linear(examples, n_classes)
+        return [
+            cls(take_decoder(weights[:, index].numpy(), biases[index].numpy(), w1), pool)
+            for index in range(len(subsets))
+        ]
 
     def logits(self, embeddings: Float32s) -> Float32s:
         x = normalise(embeddings, self._pool)
@@ -77,63 +90,86 @@ class MLP(Decoder):
 
 @dataclass(frozen=True)
 class Examples:
-    """x: (n, dim). targets: (n,). weights: (n, n_decoders), 1 where a decoder may see the example."""
+    """features: (n, dim + HIDDEN). targets: (n,). seen: (n, n_decoders), 1 where a decoder may see it."""
 
-    x: torch.Tensor
+    features: torch.Tensor
     targets: torch.Tensor
-    weights: torch.Tensor
+    seen: torch.Tensor
 
 
-def initial_parameters(dim: int, n_classes: int, n_decoders: int, rng: np.random.Generator) -> Parameters:
-    """Every decoder starts from the same weights, so that folds differ by their data alone."""
-    w1 = torch.from_numpy(rng.normal(0, dim**-0.5, (dim, 1, HIDDEN)).astype(np.float32))
-    parameters = {
-        "w0": torch.zeros(dim, n_decoders, n_classes),
-        "b0": torch.zeros(n_decoders, n_classes),
-        "w1": w1.repeat(1, n_decoders, 1),
-        "b1": torch.zeros(n_decoders, HIDDEN),
-        "w2": torch.zeros(n_decoders, HIDDEN, n_classes),
-    }
-    return {key: value.requires_grad_() for key, value in parameters.items()}
+def hidden_features(x: Float32s, w1: Float32s) -> Float32s:
+    """(n, dim) → (n, HIDDEN), scaled, and centred as far as normalised embeddings allow.
+
+    A mean other than 0 would be a second bias.
+    """
+    return (HIDDEN_SCALE * (np.maximum(x @ w1, 0) - MEAN_OUTPUT)).astype(np.float32)
 
 
-def train_step(
-    parameters: Parameters, optimiser: torch.optim.Optimizer, examples: Examples, rng: np.random.Generator
-) -> None:
-    x, targets, weights = examples.x, examples.targets, examples.weights
-    if len(x) > BATCH:
-        rows = torch.from_numpy(rng.choice(len(x), BATCH, replace=False))
-        x, targets, weights = x[rows], targets[rows], weights[rows]
-    log_probs = forward(parameters, x).log_softmax(dim=2)
-    loss_each = -log_probs[torch.arange(len(x)), :, targets]  # (n, n_decoders)
-    seen = weights.sum(dim=0).clamp(min=1)
-    seen_in_all = examples.weights.sum(dim=0).clamp(min=1)
-    fit = ((loss_each * weights).sum(dim=0) / seen).sum()
-    squares = (
-        parameters["w0"].square().sum(dim=(0, 2))
-        + 0.5 * parameters["w1"].square().sum(dim=(0, 2))
-        + 0.5 * parameters["w2"].square().sum(dim=(1, 2))
-    )
-    loss = fit + (WEIGHT_PENALTY * squares / seen_in_all).sum()
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
+def fit_linear(examples: Examples, n_classes: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Accelerated gradient descent (Nesterov 1983) → (features, n_decoders, n_classes), (n_decoders, n_classes)."""
+    n, n_decoders = examples.seen.shape
+    z, back, penalty = whiten(examples.features)
+    weights = example_weights(examples, n_classes)
+    bias_step = 1 / (0.5 * n + WEIGHT_PENALTY / bias_scale(examples).square())
+    bias_penalty = WEIGHT_PENALTY / bias_scale(examples).square() * bias_step
+    rate = (1 / (1.5 * weights.amax(dim=0).clamp(min=1)))[:, None]
+    answers = torch.nn.functional.one_hot(examples.targets, n_classes).float()[:, None]
+    w, b = torch.zeros(z.shape[1], n_decoders, n_classes), torch.zeros(n_decoders, n_classes)
+    w_speed, b_speed = torch.zeros_like(w), torch.zeros_like(b)
+    for _ in range(STEPS):
+        logits = (z @ w.flatten(1)).view(n, n_decoders, n_classes) + b
+        error = (logits.softmax(dim=2) - answers) * weights[:, :, None]
+        w_slope = rate * ((z.T @ error.flatten(1)).view_as(w) + penalty[:, None, None] * w)
+        b_slope = rate * (bias_step[:, None] * error.sum(dim=0) + bias_penalty[:, None] * b)
+        w_speed = MOMENTUM * w_speed + w_slope
+        b_speed = MOMENTUM * b_speed + b_slope
+        w = w - w_slope - MOMENTUM * w_speed
+        b = b - b_slope - MOMENTUM * b_speed
+    return (back @ w.flatten(1)).view(-1, n_decoders, n_classes), b
 
 
-def forward(parameters: Parameters, x: torch.Tensor) -> torch.Tensor:
-    """(n, dim) → logits of every decoder, (n, n_decoders, n_classes)."""
-    _, n_decoders, n_classes = parameters["w0"].shape
-    linear = (x @ parameters["w0"].flatten(1)).view(len(x), n_decoders, n_classes) + parameters["b0"]
-    hidden = (x @ parameters["w1"].flatten(1)).view(len(x), n_decoders, HIDDEN) + parameters["b1"]
-    return linear + torch.einsum("ndh,dhc->ndc", hidden.relu(), parameters["w2"])
+def whiten(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Coordinates in which no direction is steeper than another, for uniform class probabilities.
+
+    features: (n, dim). Returns the features there (n, rank), the way back (dim, rank) for the weights, and
+    each weight's penalty there (rank,).
+    """
+    n, dim = features.shape
+    wide = n <= dim
+    squares, axes = torch.linalg.eigh(features @ features.T if wide else features.T @ features)
+    squares = squares.clamp(min=1e-4)
+    if wide:
+        axes = features.T @ (axes / squares.sqrt())
+    step = 1 / (0.5 * squares + WEIGHT_PENALTY)
+    back = axes * step.sqrt()
+    return features @ back, back, WEIGHT_PENALTY * step
 
 
-def take_decoder(parameters: Parameters, index: int) -> dict[str, np.ndarray]:
-    w = {key: value.detach().numpy() for key, value in parameters.items()}
+def example_weights(examples: Examples, n_classes: int) -> torch.Tensor:
+    """(n, n_decoders), 0 where not seen; a decoder's sum is the number of examples that it sees."""
+    counts = torch.zeros(n_classes, examples.seen.shape[1]).index_add_(0, examples.targets, examples.seen)
+    weights = examples.seen * counts.clamp(min=1)[examples.targets] ** -CLASS_POWER
+    return weights * examples.seen.sum(dim=0) / weights.sum(dim=0).clamp(min=1e-9)
+
+
+def bias_scale(examples: Examples) -> torch.Tensor:
+    """(n_decoders,): BIAS_SCALE where a decoder's examples look drawn at random from the pool, else less.
+
+    The mean of n examples drawn at random has the squared length RADIUS²/n on average: the pool's is 0.
+    """
+    sums = examples.seen.T @ examples.features
+    surprise = sums.square().sum(dim=1) / (examples.seen.sum(dim=0).clamp(min=1) * RADIUS**2)
+    return BIAS_SCALE / surprise.clamp(min=1).square()
+
+
+def take_decoder(weights: Float32s, bias: Float32s, w1: Float32s) -> dict[str, np.ndarray]:
+    """weights: (dim + HIDDEN, n_classes) on the features. bias: (n_classes,)."""
+    dim = len(w1)
+    w2 = weights[dim:] * HIDDEN_SCALE
     return {
-        "w0": w["w0"][:, index].copy(),
-        "b0": w["b0"][index].copy(),
-        "w1": w["w1"][:, index].copy(),
-        "b1": w["b1"][index].copy(),
-        "w2": w["w2"][index].copy(),
+        "w0": weights[:dim].copy(),
+        "b0": bias - MEAN_OUTPUT * w2.sum(axis=0),
+        "w1": w1,
+        "b1": np.zeros(HIDDEN, dtype=np.float32),
+        "w2": w2,
     }

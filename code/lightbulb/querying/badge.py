@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from lightbulb.querying import Pool, QueryStrategy, sample_rows
+from lightbulb.querying import Pool, QueryStrategy, highest, sample_rows
 from lightbulb.records import Float32s, Float64s, Ints
 
 SAMPLE = 20_000
@@ -30,7 +30,7 @@ class Badge(QueryStrategy):
         residuals, points = residuals_of(pool.probs[rows]), pool.points(rows)
         norms = np.square(residuals).sum(axis=1) * np.square(points).sum(axis=1)
         count = min(count, len(rows))
-        picked = [int(norms.argmax())] if count else []
+        picked = [int(row) for row in highest(norms.astype(np.float64), min(count, 1), rng)]
         nearest = gradient_distances(residuals, points, norms, picked[0]) if picked else norms
         while len(picked) < count:
             nearest[picked] = 0

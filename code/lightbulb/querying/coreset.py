@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from lightbulb.querying import Pool, QueryStrategy, sample_rows, squared_distances
-from lightbulb.records import Float32s, Ints
+from lightbulb.querying import Pool, QueryStrategy, highest, sample_rows, squared_distances
+from lightbulb.records import Float32s, Float64s, Ints
 
-SAMPLE = 20_000
+SAMPLE = 10_000
 KNOWN_AT_ONCE = 256  # known points that distances are taken to in one product
 
 
@@ -29,7 +29,9 @@ class Coreset(QueryStrategy):
         nearest = distance_to_nearest(points, pool.known)
         picked: list[int] = []
         while len(picked) < min(count, len(rows)):
-            best = int(nearest.argmax()) if np.isfinite(nearest).all() else middle(points)
+            from_nothing = not picked and not len(pool.known)
+            wanted = centrality(points) if from_nothing else nearest.astype(np.float64)
+            best = int(highest(wanted, 1, rng)[0])
             picked.append(best)
             nearest = np.minimum(nearest, squared_distances(points, points[best : best + 1])[:, 0])
             nearest[picked] = -1
@@ -45,6 +47,6 @@ def distance_to_nearest(points: Float32s, known: Float32s) -> Float32s:
     return nearest
 
 
-def middle(points: Float32s) -> int:
-    """The row nearest to the mean: where to begin with nothing known."""
-    return int(squared_distances(points, points.mean(axis=0, keepdims=True))[:, 0].argmin())
+def centrality(points: Float32s) -> Float64s:
+    """Highest where nearest to the mean, which is where to begin with nothing known; float64 (n,)."""
+    return -squared_distances(points, points.mean(axis=0, keepdims=True))[:, 0].astype(np.float64)

@@ -2,7 +2,7 @@
 
 Yehuda, Dekel, Hacohen, Weinshall 2022, "Active Learning Through a Covering Lens" (arXiv 2205.11320).
 The radius is the largest at which neighbourhoods are pure, taking clusters of k-means for classes, as
-there. On a large pool it works on a uniform sample, never on all pairs of items.
+there. On a large pool it works on a uniform sample, never on all pairs of items; it picks none beyond.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.cluster import KMeans
 
-from lightbulb.querying import Pool, QueryStrategy, sample_rows, squared_distances
+from lightbulb.querying import Pool, QueryStrategy, highest, sample_rows, squared_distances
 from lightbulb.querying.coreset import distance_to_nearest
 from lightbulb.records import Bools, Float32s, Ints
 
@@ -29,31 +29,41 @@ class ProbCover(QueryStrategy):
     def query(self, pool: Pool, count: int, rng: np.random.Generator) -> Ints:
         if pool.points is None:
             raise ValueError("ProbCover needs points")
-        rows = sample_rows(len(pool), max(SAMPLE, count), rng)
+        rows = sample_rows(len(pool), SAMPLE, rng)
         points = pool.points(rows)
         n_classes = CLASSES if pool.probs is None else pool.probs.shape[1]
         radius = pure_radius(points, n_classes, rng)
         covers = squared_distances(points, points) <= radius  # of the sample alone
-        uncovered: Bools = distance_to_nearest(points, pool.known) > radius
-        left: Bools = np.ones(len(rows), dtype=np.bool_)
-        picked: list[int] = []
-        while len(picked) < min(count, len(rows)):
-            gain = np.where(left, covers[:, uncovered].sum(axis=1), -1)
-            best = int(gain.argmax())
-            if gain[best] <= 0:  # everything is covered: begin anew
-                uncovered = left.copy()
-                best = int(np.where(left, covers[:, uncovered].sum(axis=1), -1).argmax())
-            picked.append(best)
-            left[best] = False
-            uncovered &= ~covers[best]
-        return rows[np.array(picked, dtype=np.int64)]
+        np.fill_diagonal(covers, True)
+        uncovered = distance_to_nearest(points, pool.known) > radius
+        return rows[widest_covers(covers, uncovered, count, rng)]
+
+
+def widest_covers(covers: Bools, uncovered: Bools, count: int, rng: np.random.Generator) -> Ints:
+    """Greedily the rows that cover most of what is not covered yet, int64 (k,); equal ones at random.
+
+    covers: bool (n, n), whether a row's neighbourhood holds another row; every row's holds itself.
+    """
+    left: Bools = np.ones(len(covers), dtype=np.bool_)
+    picked: list[int] = []
+    while len(picked) < min(count, len(covers)):
+        if not uncovered.any():  # begin anew
+            uncovered = left
+        gain = np.count_nonzero(covers & uncovered, axis=1)
+        best = int(highest(np.where(left, gain, -1.0), 1, rng)[0])
+        picked.append(best)
+        left[best] = False
+        uncovered = uncovered & ~covers[best]
+    return np.array(picked, dtype=np.int64)
 
 
 def pure_radius(points: Float32s, n_classes: int, rng: np.random.Generator) -> float:
     """The largest squared radius at which a share PURITY of points has neighbours of its own cluster only."""
     n_clusters = min(n_classes, len(np.unique(points.sum(axis=1))))
     seed = int(rng.integers(2**31))
-    clusters = KMeans(n_clusters, n_init=1, max_iter=50, random_state=seed).fit_predict(points)
+    # k-means++ would find the same radius, in ten times the time: its many small products wait for threads.
+    means = KMeans(n_clusters, init="random", n_init=1, max_iter=50, random_state=seed)
+    clusters = means.fit_predict(points)
     judged = rng.permutation(len(points))[:JUDGED]
     distances = squared_distances(points[judged], points)
     foreign = clusters[judged][:, None] != clusters[None, :]

@@ -7,7 +7,7 @@ known of an audit follows from the labels in force, so an undo takes evidence ba
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -46,7 +46,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class Standing:
-    """An audit as it is now. order: its items. unknown: bool, aligned, that nobody has judged.
+    """An audit as it is now. unknown: bool, aligned to its items, that nobody has judged.
 
     rest: items that acceptance would label: not judged, and the present model still says the class.
     """
@@ -58,7 +58,8 @@ class Standing:
 
     @property
     def certified(self) -> bool:
-        return self.evidence.certifies(len(self.rest), self.stored.confidence)
+        open_still = not (self.stored.ended or self.stored.accepted or self.stored.failed)
+        return open_still and self.evidence.certifies(len(self.rest), self.stored.confidence)
 
     def report(self) -> Audit:
         evidence = self.evidence
@@ -140,10 +141,14 @@ class Auditing:
             standing = self.standing(self._audits.get(batch.audit))
             self._audits.reached(batch.audit, standing.evidence.looks)
             report = standing.report()
-        failed = too_many_wrong(report.wrong, sampled=report.audited, confidence=self._confidence)
+        failed = any(  # the batch by itself: another client's may leave a gap before it
+            too_many_wrong(found, sampled=sampled, confidence=self._confidence)
+            for found, sampled in ((wrong, judged), (report.wrong, report.audited))
+        )
         snapshot = self._snapshot()
         if failed and not report.certified:
             self._batches.recall(batch.id, snapshot.version if snapshot else batch.model_version)
+            report = replace(report, needed=None)
         return report
 
     def accept(self, batch: Batch, annotator: str) -> tuple[int, list[ItemId]]:
@@ -160,8 +165,7 @@ class Auditing:
         stored = self._audits.get(batch.audit)
         if stored.accepted:
             raise Conflict("the rest was accepted already", code="accepted_already")
-        running = self._audits.running(stored.label)
-        if running is None or running.id != stored.id:
+        if stored.ended or stored.failed:
             raise Conflict("these proposals were called back", code="called_back")
         standing = self.standing(stored)
         if not standing.certified:
@@ -173,7 +177,7 @@ class Auditing:
                 details=[{"bound": audit.bound, "needed": audit.needed}],
             )
         rest = [int(item) for item in standing.rest]
-        return self._audits.accept(stored, rest, annotator), rest
+        return self._audits.accept(stored, standing.evidence.looks, rest, annotator), rest
 
     def _worth_going_on(self, standing: Standing, snapshot: Snapshot) -> bool:
         """A certificate is there or within reach. What nobody has begun makes way for the next model's."""

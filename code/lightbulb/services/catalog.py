@@ -88,9 +88,11 @@ class CatalogView:
 
         Held-out items are asked in the order of their draws. Up to the last one asked, all that are
         labelled count, however they came by their label (but for a person's look): a uniform sample.
-        Beyond it, only what the model was sure of would be labelled, and that would flatter it.
+        Beyond it, only what the model was sure of would be labelled, and that would flatter it. From the
+        first certified one on, those that nobody looked at are missing, and the others are the harder ones.
         """
-        return self.labelled & self.held_out & (self.draws <= self.frontier) & ~self.certified
+        unseen = self.draws[self.held_out & self.certified].min(initial=np.inf)
+        return self.labelled & self.held_out & (self.draws <= self.frontier) & (self.draws < unseen)
 
     @property
     def frontier(self) -> float:

@@ -80,7 +80,7 @@ class Confirming:
             self._task.check_value(label)
         with self._lock:
             snapshot = self._snapshot()
-            if snapshot is None:
+            if snapshot is None or snapshot.version <= self._catalog.view.recalled:
                 return None
             open_batch = self._open_batch(client, snapshot.version)
             if open_batch is not None and label in (None, open_batch.label):

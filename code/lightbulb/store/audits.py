@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import func, select, update
+from sqlalchemy import Exists, func, select, update
 
 from lightbulb.errors import NotFound
 from lightbulb.records import ActionKind, Ints, ItemId, Source
@@ -19,7 +19,8 @@ from lightbulb.store.schema import actions, audits, batches
 class StoredAudit:
     """items: int64 (n,), in the order they are looked at. spent: looks of the class before this audit.
 
-    looks: how many it came to, whatever was undone since. accepted: its rest was accepted, and stands.
+    looks: how many it came to, whatever was undone since. ended: no batch is drawn from it any more.
+    accepted: its rest was accepted, failed: a batch of it called the proposals back, and that stands.
     """
 
     id: int
@@ -31,6 +32,7 @@ class StoredAudit:
     looks: int
     ended: bool
     accepted: bool
+    failed: bool
 
 
 class AuditStore:
@@ -38,8 +40,14 @@ class AuditStore:
         self._database = database
 
     def add(self, label: str, model_version: int, confidence: float, items: Ints) -> StoredAudit:
-        """Freezes the proposals of a class; items in the random order that they will be looked at."""
+        """Freezes the proposals of a class; items in the random order that they will be looked at.
+
+        Audits of the class before it end for good, whatever is undone later: their looks have no part of
+        the risk left to spend.
+        """
         with self._database.write() as connection:
+            earlier = update(audits).where(audits.c.label == label, audits.c.ended_at.is_(None))
+            connection.execute(earlier.values(ended_at=now()))
             query = select(func.coalesce(func.sum(audits.c.looks), 0)).where(audits.c.label == label)
             values = {
                 "label": label, "model_version": model_version, "confidence": confidence,
@@ -58,11 +66,13 @@ class AuditStore:
     def get(self, number: int) -> StoredAudit:
         """Raises: NotFound."""
         with self._database.read() as connection:
-            row = connection.execute(select(audits).where(audits.c.id == number)).first()
-            if row is None:
-                raise NotFound(f"there is no audit {number}", code="unknown_audit")
-            standing = select(actions.c.id).where(actions.c.id == row.accepted_by, not_undone())
-            accepted = connection.execute(standing).first() is not None
+            row = connection.execute(
+                select(audits, _accepted().label("accepted"), _failed().label("failed")).where(
+                    audits.c.id == number
+                )
+            ).first()
+        if row is None:
+            raise NotFound(f"there is no audit {number}", code="unknown_audit")
         return StoredAudit(
             id=row.id,
             label=row.label,
@@ -72,21 +82,15 @@ class AuditStore:
             spent=row.spent,
             looks=row.looks,
             ended=row.ended_at is not None,
-            accepted=accepted,
+            accepted=bool(row.accepted),
+            failed=bool(row.failed),
         )
 
     def running(self, label: str) -> StoredAudit | None:
         """The newest audit of the class that was neither ended, nor accepted, nor failed by a batch."""
-        accepted = select(actions.c.id).where(actions.c.id == audits.c.accepted_by, not_undone()).exists()
-        failed = (
-            select(batches.c.id)
-            .join(actions, actions.c.id == batches.c.action)
-            .where(batches.c.audit == audits.c.id, batches.c.recalled.is_not(None), not_undone())
-            .exists()
-        )
         query = (
             select(audits.c.id)
-            .where(audits.c.label == label, audits.c.ended_at.is_(None), ~accepted, ~failed)
+            .where(audits.c.label == label, audits.c.ended_at.is_(None), ~_accepted(), ~_failed())
             .order_by(audits.c.id.desc())
             .limit(1)
         )
@@ -110,11 +114,30 @@ class AuditStore:
                 .values(ended_at=now())
             )
 
-    def accept(self, audit: StoredAudit, rest: Sequence[ItemId], annotator: str) -> int:
-        """Labels the rest without a look, as one action that can be undone; returns it."""
+    def accept(self, audit: StoredAudit, looks: int, rest: Sequence[ItemId], annotator: str) -> int:
+        """Labels the rest without a look, as one action that can be undone; returns it.
+
+        looks: how many the audit has come to.
+        """
         with self._database.write() as connection:
             action = add_action(connection, ActionKind.ACCEPT, annotator)
             add_labels(connection, action, rest, audit.label, Source.CERTIFIED)
             make_current(connection, rest)
-            connection.execute(update(audits).where(audits.c.id == audit.id).values(accepted_by=action))
+            values = {"accepted_by": action, "looks": max(looks, audit.looks)}
+            connection.execute(update(audits).where(audits.c.id == audit.id).values(values))
         return action
+
+
+def _accepted() -> Exists:
+    """Condition on `audits`: the rest was accepted, and that was not undone."""
+    return select(actions.c.id).where(actions.c.id == audits.c.accepted_by, not_undone()).exists()
+
+
+def _failed() -> Exists:
+    """Condition on `audits`: a batch of it called the proposals back, and that was not undone."""
+    return (
+        select(batches.c.id)
+        .join(actions, actions.c.id == batches.c.action)
+        .where(batches.c.audit == audits.c.id, batches.c.recalled.is_not(None), not_undone())
+        .exists()
+    )
