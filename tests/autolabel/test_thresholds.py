@@ -4,6 +4,7 @@ import numpy as np
 
 from lightbulb.autolabel.propose import MOST_DOUBTFUL, SPENT, class_thresholds, propose
 
+MANY = 10**6
 NO_DOUBTS = np.zeros(2, dtype=np.int64)
 
 
@@ -13,9 +14,11 @@ def binary(*scores: float) -> np.ndarray:
     return np.array([[one, 1 - one] for one in first], dtype=np.float32)
 
 
-def proposed(probs: np.ndarray, confidence: float, doubts: np.ndarray = NO_DOUBTS) -> list[int]:
+def proposed(
+    probs: np.ndarray, confidence: float, doubts: np.ndarray = NO_DOUBTS, measured: int = MANY
+) -> list[int]:
     everything = np.ones(len(probs), dtype=np.bool_)
-    thresholds = class_thresholds(probs, everything, confidence, doubts)
+    thresholds = class_thresholds(probs, everything, confidence, doubts, measured)
     return propose(np.arange(len(probs)), probs, thresholds, everything).item_ids.tolist()
 
 
@@ -31,7 +34,7 @@ def test_no_single_one_may_be_very_doubtful() -> None:
     probs = binary(*[1.0] * 200, 1 - MOST_DOUBTFUL * 0.03 - 0.01)
     assert proposed(probs, 0.97) == list(range(200))
     assert proposed(binary(*[1.0] * 200, 0.51), 0.6)[-1] == 200
-    thresholds = class_thresholds(binary(1.0), np.ones(1, dtype=np.bool_), 0.5, NO_DOUBTS)
+    thresholds = class_thresholds(binary(1.0), np.ones(1, dtype=np.bool_), 0.5, NO_DOUBTS, MANY)
     assert thresholds[0] >= 0.5
 
 
@@ -53,5 +56,11 @@ def test_labelled_items_do_not_make_up_for_doubtful_ones() -> None:
     probs = binary(*[1.0] * 50, 0.9)
     allowed = np.zeros(51, dtype=np.bool_)
     allowed[50] = True
-    thresholds = class_thresholds(probs, allowed, 0.97, NO_DOUBTS)
+    thresholds = class_thresholds(probs, allowed, 0.97, NO_DOUBTS, MANY)
     assert not len(propose(np.arange(51), probs, thresholds, allowed).item_ids)
+
+
+def test_few_held_out_labels_make_it_cautious() -> None:
+    probs = binary(*np.linspace(1.0, 0.9, 101))
+    counts = [len(proposed(probs, 0.97, measured=measured)) for measured in (5, 10, 30, 300)]
+    assert counts == sorted(counts) and counts[0] < 0.7 * counts[-1]

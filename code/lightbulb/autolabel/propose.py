@@ -9,6 +9,7 @@ import numpy as np
 from lightbulb.records import Bools, Float32s, Ints
 
 SPENT = 0.85  # of the wrong ones a class's proposals may hold, what they are expected to hold
+CAUTION = 5  # held-out labels at which half of that may be spent
 MOST_DOUBTFUL = 6  # times the allowance: how doubtful a single proposal may be
 MOST_DOUBTS = 6
 
@@ -29,15 +30,20 @@ class Proposals:
         return [int(count) for count in np.bincount(self.labels, minlength=n_classes)]
 
 
-def class_thresholds(probs: Float32s, allowed: Bools, confidence: float, doubts: Ints) -> Float32s:
+def class_thresholds(
+    probs: Float32s, allowed: Bools, confidence: float, doubts: Ints, measured: int
+) -> Float32s:
     """The calibrated probability from which on an item is proposed, float32 (n_classes,).
 
-    For each class the least at which its proposals together are expected to be wrong in no more than
-    SPENT of what `confidence` allows, and no single one of them may be very doubtful.
+    For each class the least at which its proposals together are expected to be wrong in no more than a part
+    of what `confidence` allows, and no single one of them may be very doubtful. The part is SPENT in the
+    end, and less while few held-out labels vouch for the calibration.
 
     probs: calibrated, float32 (n, n_classes). allowed: bool (n,), items that may be proposed.
     doubts: per class, how often its proposals failed: each time what is allowed is halved.
+    measured: held-out labels that the calibration has seen.
     """
+    spent = SPENT * measured / (measured + CAUTION)
     labels = probs.argmax(axis=1)
     thresholds = np.empty(probs.shape[1], dtype=np.float32)
     for label, failures in enumerate(np.minimum(doubts, MOST_DOUBTS)):
@@ -45,9 +51,9 @@ def class_thresholds(probs: Float32s, allowed: Bools, confidence: float, doubts:
         scores = -np.sort(-probs[allowed & (labels == label), label].astype(np.float64))
         means = np.cumsum(scores) / np.arange(1, len(scores) + 1)
         last_of_equals = np.append(scores[1:] < scores[:-1], True)[: len(scores)]
-        good = np.flatnonzero(last_of_equals & (means >= 1 - SPENT * allowance))
+        good = np.flatnonzero(last_of_equals & (means >= 1 - spent * allowance))
         floor = max(0.5, 1 - MOST_DOUBTFUL * allowance)
-        thresholds[label] = max(floor, scores[good[-1]]) if len(good) else 1 - SPENT * allowance
+        thresholds[label] = max(floor, scores[good[-1]]) if len(good) else 1 - spent * allowance
     return thresholds
 
 

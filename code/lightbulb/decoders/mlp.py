@@ -106,7 +106,8 @@ def hidden_features(x: Float32s, w1: Float32s) -> Float32s:
 
 
 def fit_linear(examples: Examples, n_classes: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Accelerated gradient descent (Nesterov 1983) → (features, n_decoders, n_classes), (n_decoders, n_classes)."""
+    """Weights (features, n_decoders, n_classes) and biases (n_decoders, n_classes), by accelerated gradient
+    descent (Nesterov 1983)."""
     n, n_decoders = examples.seen.shape
     z, back, penalty = whiten(examples.features)
     weights = example_weights(examples, n_classes)

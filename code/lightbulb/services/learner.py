@@ -397,7 +397,10 @@ class Learner:
         self._unscored, self._scored_at = 0, time.monotonic()
         # Before the accuracy is measured nothing vouches for the model's confidence: it proposes nothing.
         allowed = view.allowed_proposals(view.ids[encoded], probs.argmax(axis=1).astype(np.int64))
-        thresholds = class_thresholds(probs, allowed, self._config.auto_label.confidence, view.doubts)
+        measured = accuracy.n if accuracy is not None else 0
+        thresholds = class_thresholds(
+            probs, allowed, self._config.auto_label.confidence, view.doubts, measured
+        )
         return Snapshot(
             version=version,
             classifier=classifier,
