@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from lightbulb.config import Config
 from lightbulb.errors import InputError
-from lightbulb.measuring.simulate import parse_budgets, simulate_and_report
+from lightbulb.measuring.finish import AcceptedSet, FinishedRun, broken
+from lightbulb.measuring.finish import report as report_finish
+from lightbulb.measuring.peers import PEERS, PREFIX, check_strategy
+from lightbulb.measuring.simulate import finish_and_report, parse_budgets, simulate_and_report
 from support import config_for, copy_digits
 
 
@@ -33,3 +37,60 @@ def test_budgets() -> None:
     for text in ("", "a", "0,10", "-5"):
         with pytest.raises(InputError, match="--labels"):
             parse_budgets(text)
+
+
+def small_task(digits: Path, tmp_path: Path, count: int) -> tuple[Config, Path]:
+    copy_digits(digits / "digits", tmp_path / "pool", count)
+    truth = tmp_path / "truth.csv"
+    rows = (digits / "digits.truth.csv").read_text().splitlines()
+    truth.write_text("\n".join(rows[: count + 1]) + "\n")
+    return config_for(tmp_path, tmp_path / "pool"), truth
+
+
+def test_finish_labels_everything_and_counts_what_it_took(digits: Path, tmp_path: Path) -> None:
+    config, truth = small_task(digits, tmp_path, 250)
+    finish_and_report(config, truth, 1, tmp_path / "out.json")
+    found = json.loads((tmp_path / "out.json").read_text())["finish"]
+    assert found["items"] == 250
+    assert sum(row["labels"] for row in found["by_source"].values()) == 250
+    assert found["by_source"]["human"]["wrong_fraction"] == 0  # the annotator never errs
+    assert found["by_source"]["confirmed"]["wrong_fraction"] == 0
+    assert found["by_source"]["human"]["labels"] < found["actions"] < 250
+    assert found["certificates"].keys() == {"issued", "broken", "runs_with_a_broken_one"}
+    assert set(found["unlooked"]) == {"certificate", "softmax", "temperature"}
+
+
+def test_what_counts_as_broken() -> None:
+    assert not broken(AcceptedSet("certificate", 100, 3), 0.97)
+    assert broken(AcceptedSet("certificate", 100, 4), 0.97)
+    assert broken(AcceptedSet("certificate", 20, 1), 0.97)
+    runs = [FinishedRun(items=5, actions=3), FinishedRun(items=5, actions=5)]
+    for run in runs:
+        run.labels["human"] = 5
+    runs[1].accepted.append(AcceptedSet("certificate", 100, 4))
+    found = report_finish(runs, 0.97)
+    assert (found["actions"], found["actions_most"]) == (4.0, 5)
+    assert found["certificates"] == {"issued": 1, "broken": 1, "runs_with_a_broken_one": 1}
+
+
+def test_strategies_side_by_side(digits: Path, tmp_path: Path) -> None:
+    config, truth = small_task(digits, tmp_path, 120)
+    names = ("random", "entropy")
+    simulate_and_report(config, truth, [30], 1, tmp_path / "out.json", strategies=names, every=10)
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert [one["strategy"] for one in result["strategies"]] == list(names)
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_scikit_activemls_strategies_can_be_measured_too(peer: str, digits: Path, tmp_path: Path) -> None:
+    pytest.importorskip("skactiveml", reason="scikit-activeml is not installed")
+    config, truth = small_task(digits, tmp_path, 60)
+    name = f"{PREFIX}{peer}"
+    check_strategy(name)
+    result = simulate_and_report(config, truth, [20], 1, None, strategies=(name,), every=4)
+    assert result["strategy"] == name and result["curve"][0]["accuracy_mean"] > 0.1
+
+
+def test_unknown_strategies_are_named() -> None:
+    with pytest.raises(InputError, match='did you mean "entropy"'):
+        check_strategy("entropie")
