@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lightbulb.querying
-from lightbulb.querying import Pool, QueryStrategy, highest, sample_rows, squared_distances
+from lightbulb.querying import Pool, QueryStrategy, highest, probcover, sample_rows, squared_distances
 from lightbulb.querying.auto import FIRST, FIRST_PER_CLASS, Auto
 from lightbulb.querying.badge import Badge, gradient_distances, residuals_of
 from lightbulb.querying.bald import Bald
@@ -14,7 +14,7 @@ from lightbulb.querying.coreset import Coreset
 from lightbulb.querying.entropy import Entropy, entropies
 from lightbulb.querying.least_confidence import LeastConfidence
 from lightbulb.querying.margin import Margin
-from lightbulb.querying.probcover import ProbCover, pure_radius
+from lightbulb.querying.probcover import ProbCover, pure_radius, widest_covers
 from lightbulb.querying.random_order import RandomOrder
 from lightbulb.querying.select import select
 from lightbulb.querying.typiclust import TypiClust, typicality
@@ -94,6 +94,17 @@ class TestEveryStrategy:
         if STRATEGIES[name].needs:
             assert set(chosen[:8]) == set(range(14, 22))
 
+    @pytest.mark.parametrize("unscored", [5, 12])
+    def test_embedded_items_without_a_prediction(self, name: str, unscored: int) -> None:
+        whole = pool_of(12)
+        assert whole.probs is not None and whole.votes is not None
+        whole.probs[:unscored] = np.nan
+        whole.votes[:, :unscored] = np.nan
+        chosen = select(STRATEGIES[name](), whole, 12, rng_of(0))
+        assert sorted(chosen) == list(range(10, 22))
+        if STRATEGIES[name].needs & {"probs", "votes"}:
+            assert set(chosen[: 12 - unscored]) == set(range(10 + unscored, 22))
+
     def test_reads_points_of_a_large_pool_sparingly(self, name: str) -> None:
         n, read = 60_000, []
 
@@ -153,6 +164,12 @@ def test_coreset_takes_the_farthest_each_time() -> None:
     assert Coreset().query(nothing_known, 2, rng_of(0)).tolist() == [5, 4]  # 4 is nearest to the mean, 4.67
 
 
+def test_coreset_asks_for_the_copy_of_something_last() -> None:
+    points = line(0, 5, 0, 5, 9)
+    rows = Coreset().query(Pool(np.arange(5), points=points.__getitem__), 5, rng_of(0)).tolist()
+    assert {float(points[row, 0]) for row in rows[:3]} == {0, 5, 9}
+
+
 def blobs(*centres: float, each: int = 20) -> Float32s:
     places = np.concatenate([rng_of(3).normal(centre, 0.1, (each, 2)) for centre in centres])
     return places.astype(np.float32)
@@ -161,7 +178,7 @@ def blobs(*centres: float, each: int = 20) -> Float32s:
 @pytest.mark.parametrize("strategy", [ProbCover, TypiClust, Coreset, Auto])
 def test_two_questions_find_both_of_two_groups(strategy: type[QueryStrategy]) -> None:
     points = blobs(0, 50)
-    pool = Pool(np.arange(40), points=points.__getitem__)
+    pool = Pool(np.arange(40), np.full((40, 2), 0.5, dtype=np.float32), points.__getitem__)
     rows = strategy().query(pool, 2, rng_of(0))
     assert {int(row) // 20 for row in rows} == {0, 1}
 
@@ -170,14 +187,72 @@ def test_two_questions_find_both_of_two_groups(strategy: type[QueryStrategy]) ->
 def test_a_group_that_is_known_is_left_alone(strategy: type[QueryStrategy]) -> None:
     points = blobs(0, 50, 100)
     pool = Pool(
-        np.arange(60), points=points.__getitem__, known=points[[3, 25]], known_labels=np.array([0, 1])
+        np.arange(60),
+        np.full((60, 3), 1 / 3, dtype=np.float32),
+        points.__getitem__,
+        known=points[[3, 25]],
+        known_labels=np.array([0, 1]),
     )
     assert strategy().query(pool, 1, rng_of(0))[0] // 20 == 2
 
 
-def test_probcover_chooses_a_radius_within_the_groups() -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_probcover_chooses_the_largest_radius_that_stays_within_the_groups(seed: int) -> None:
+    # From 2 to 10 it is 8; the radius is a squared distance, and lies just below that.
+    radius = pure_radius(line(0, 1, 2, 10, 11, 12), 2, rng_of(seed))
+    assert radius < 64 and radius == pytest.approx(64, rel=1e-5)
+
+
+def test_probcover_forgives_one_impure_neighbourhood_in_twenty() -> None:
+    # 39 copies of each end, and one stray on each side of the middle: 2 impure of 80 are allowed.
+    points = line(*[0.0] * 39, 4, 6, *[10.0] * 39)
+    assert pure_radius(points, 2, rng_of(0)) == pytest.approx(36, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_radius_does_not_come_from_a_group_split_in_two(seed: int) -> None:
+    rng = rng_of(seed)
+    centres = 3 * rng.normal(size=(10, 64))
+    points = (centres[np.arange(1000) % 10] + rng.normal(size=(1000, 64))).astype(np.float32)
+    within = 2 * 64  # expected squared distance of two points of one group
+    assert pure_radius(points, 10, rng) > 2 * within
+
+
+def neighbourhoods(points: Float32s, radius: float) -> np.ndarray:
+    return squared_distances(points, points) <= radius**2
+
+
+def test_probcover_takes_the_widest_cover_each_time() -> None:
+    covers = neighbourhoods(line(20, 0, 1, 2, 10, 11, 10.5), 1)
+    nothing_covered = np.ones(7, dtype=np.bool_)
+    rows = widest_covers(covers, nothing_covered, 3, rng_of(0)).tolist()
+    assert rows[0] == 2 or rows[0] in (4, 5, 6)  # 0, 1, 2 around 1; 10, 10.5, 11 around each of them
+    assert set(rows[:2]) & {4, 5, 6} and 2 in rows[:2] and rows[2] == 0
+    left_to_cover = nothing_covered.copy()
+    left_to_cover[[4, 5, 6]] = False
+    assert widest_covers(covers, left_to_cover, 2, rng_of(0)).tolist() == [2, 0]
+
+
+def test_probcover_begins_anew_when_all_is_covered() -> None:
+    covers = neighbourhoods(line(0, 1, 2, 9), 1)
+    rows = widest_covers(covers, np.zeros(4, dtype=np.bool_), 4, rng_of(0)).tolist()
+    assert rows[:2] == [1, 3] and sorted(rows) == [0, 1, 2, 3]
+
+
+def test_probcover_covers_two_groups_with_two_picks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probcover, "pure_radius", lambda *_: 1.0)
     points = blobs(0, 50)
-    assert 0.5 < pure_radius(points, 2, rng_of(0)) < 2 * 52.0**2
+    rows = ProbCover().query(Pool(np.arange(40), points=points.__getitem__), 2, rng_of(0))
+    assert neighbourhoods(points, 1.0)[rows].any(axis=0).all()
+
+
+def test_probcover_compares_no_more_than_its_sample() -> None:
+    n = probcover.SAMPLE + 500
+    points = rng_of(0).normal(size=(n, 2)).astype(np.float32)
+    rows = ProbCover().query(Pool(np.arange(n), points=points.__getitem__), n, rng_of(0))
+    assert len(rows) == probcover.SAMPLE <= 5_000
+    chosen = select(ProbCover(), Pool(np.arange(n), points=points.__getitem__), n, rng_of(0))
+    assert sorted(chosen) == list(range(n))
 
 
 def test_the_most_typical_has_the_nearest_neighbours() -> None:
@@ -196,6 +271,19 @@ def test_badge_distances_are_those_of_the_gradients() -> None:
     found = np.stack([gradient_distances(residuals, points, norms, row) for row in range(15)])
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert Badge().query(pool, 1, rng_of(0))[0] == np.square(gradients).sum(axis=1).argmax()
+
+
+def test_badge_does_not_ask_one_thing_twice_while_there_is_another() -> None:
+    points = np.repeat(np.eye(3, dtype=np.float32), 5, axis=0)
+    pool = Pool(np.arange(15), np.full((15, 2), (0.6, 0.4), dtype=np.float32), points.__getitem__)
+    for seed in range(10):
+        assert {int(row) // 5 for row in Badge().query(pool, 3, rng_of(seed))} == {0, 1, 2}
+
+
+def test_badge_of_items_that_are_all_certain() -> None:
+    points = rng_of(0).normal(size=(6, DIM)).astype(np.float32)
+    pool = Pool(np.arange(6), np.tile(np.array([[1, 0]], dtype=np.float32), (6, 1)), points.__getitem__)
+    assert sorted(Badge().query(pool, 6, rng_of(0)).tolist()) == list(range(6))
 
 
 class TestAuto:
@@ -248,6 +336,14 @@ def test_items_without_a_prediction_come_after_those_with_one() -> None:
 def test_ties_are_broken_at_random() -> None:
     level = Pool(np.arange(10), np.full((10, 2), 0.5, dtype=np.float32))
     firsts = {select(Margin(), level, 1, rng_of(seed))[0] for seed in range(50)}
+    assert len(firsts) > 5
+
+
+@pytest.mark.parametrize("strategy", [Badge, Bald, Coreset, Entropy, LeastConfidence, ProbCover])
+def test_nothing_tells_items_apart_so_any_may_be_first(strategy: type[QueryStrategy]) -> None:
+    level = np.full((10, 2), 0.5, dtype=np.float32)
+    pool = Pool(np.arange(10), level, np.ones((10, DIM), dtype=np.float32).__getitem__, level[None])
+    firsts = {select(strategy(), pool, 1, rng_of(seed))[0] for seed in range(50)}
     assert len(firsts) > 5
 
 

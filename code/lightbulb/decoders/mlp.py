@@ -30,9 +30,9 @@ from lightbulb.torch_setup import torch, torch_threads
 
 HIDDEN = 64
 HIDDEN_SCALE = 0.3  # of a hidden unit's output beside an embedding's coordinates
-STEPS = 200
+STEPS = 60
 MOMENTUM = 0.9
-WEIGHT_PENALTY = 1.0  # times half the squared weights, beside the sum of the examples' losses
+WEIGHT_PENALTY = 3.0  # times half the squared weights, beside the sum of the examples' losses
 BIAS_SCALE = 2.0  # of the bias' input, where labels resemble the pool; 1 would penalise it as any weight
 CLASS_POWER = 0.5  # 0: every example weighs the same; 1: every class does
 FEW = 256  # up to this many examples a second thread gains nothing, and waits for its turn on a busy machine

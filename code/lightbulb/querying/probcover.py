@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lightbulb.querying import Pool, QueryStrategy, highest, sample_rows, squared_distances
 from lightbulb.querying.coreset import distance_to_nearest
@@ -57,13 +58,21 @@ def widest_covers(covers: Bools, uncovered: Bools, count: int, rng: np.random.Ge
     return np.array(picked, dtype=np.int64)
 
 
+def pseudo_classes(points: Float32s, n_classes: int, rng: np.random.Generator) -> Ints:
+    """k-means: the cluster of each point, int64 (n,).
+
+    With a single start, one group is often split in two, and the radius then comes out far too small.
+    """
+    n_clusters = min(n_classes, len(np.unique(points.sum(axis=1))))
+    means = KMeans(n_clusters, n_init=3, max_iter=50, random_state=int(rng.integers(2**31)))
+    # Its products are small: threads, which the training next door wants too, cost more than they bring.
+    with threadpool_limits(1):
+        return means.fit_predict(points).astype(np.int64)
+
+
 def pure_radius(points: Float32s, n_classes: int, rng: np.random.Generator) -> float:
     """The largest squared radius at which a share PURITY of points has neighbours of its own cluster only."""
-    n_clusters = min(n_classes, len(np.unique(points.sum(axis=1))))
-    seed = int(rng.integers(2**31))
-    # k-means++ would find the same radius, in ten times the time: its many small products wait for threads.
-    means = KMeans(n_clusters, init="random", n_init=1, max_iter=50, random_state=seed)
-    clusters = means.fit_predict(points)
+    clusters = pseudo_classes(points, n_classes, rng)
     judged = rng.permutation(len(points))[:JUDGED]
     distances = squared_distances(points[judged], points)
     foreign = clusters[judged][:, None] != clusters[None, :]
