@@ -73,6 +73,7 @@ def test_badge_begins_with_the_same_item_and_draws_the_next_with_the_same_probab
     np.testing.assert_allclose(drawn_with[1][others], expected, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:The maximum purity")  # the radius is given
 def test_probcover_begins_with_one_of_their_widest_covers(monkeypatch: pytest.MonkeyPatch) -> None:
     points = rng_of(4).normal(size=(80, 2)).astype(np.float32)
     known, unlabelled = points[:5], points[5:]

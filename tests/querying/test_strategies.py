@@ -14,7 +14,7 @@ from lightbulb.querying.coreset import Coreset
 from lightbulb.querying.entropy import Entropy, entropies
 from lightbulb.querying.least_confidence import LeastConfidence
 from lightbulb.querying.margin import Margin
-from lightbulb.querying.probcover import ProbCover, pure_radius, widest_covers
+from lightbulb.querying.probcover import ProbCover, likely_classes, pure_radius, widest_covers
 from lightbulb.querying.random_order import RandomOrder
 from lightbulb.querying.select import select
 from lightbulb.querying.typiclust import TypiClust, typicality
@@ -218,6 +218,20 @@ def test_the_radius_does_not_come_from_a_group_split_in_two(seed: int) -> None:
     assert pure_radius(points, 10, rng) > 2 * within
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("centres", [(0, 50), (0, 50, 100), (0, 50, 100, 150, 200)])
+def test_groups_are_counted_while_no_model_says_how_many_classes_there_are(
+    centres: tuple[float, ...], seed: int
+) -> None:
+    assert likely_classes(blobs(*centres), rng_of(seed)) == len(centres)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_groups_of_too_few_points_to_count(n: int) -> None:
+    assert likely_classes(line(*range(n)), rng_of(0)) == 2
+    assert likely_classes(np.ones((40, DIM), dtype=np.float32), rng_of(0)) == 2
+
+
 def neighbourhoods(points: Float32s, radius: float) -> np.ndarray:
     return squared_distances(points, points) <= radius**2
 
@@ -246,13 +260,12 @@ def test_probcover_covers_two_groups_with_two_picks(monkeypatch: pytest.MonkeyPa
     assert neighbourhoods(points, 1.0)[rows].any(axis=0).all()
 
 
-def test_probcover_compares_no_more_than_its_sample() -> None:
-    n = probcover.SAMPLE + 500
-    points = rng_of(0).normal(size=(n, 2)).astype(np.float32)
-    rows = ProbCover().query(Pool(np.arange(n), points=points.__getitem__), n, rng_of(0))
-    assert len(rows) == probcover.SAMPLE <= 5_000
-    chosen = select(ProbCover(), Pool(np.arange(n), points=points.__getitem__), n, rng_of(0))
-    assert sorted(chosen) == list(range(n))
+def test_probcover_compares_no_more_than_its_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probcover, "SAMPLE", 30)
+    points = rng_of(0).normal(size=(50, 2)).astype(np.float32)
+    pool = Pool(np.arange(50), points=points.__getitem__)
+    assert len(set(ProbCover().query(pool, 50, rng_of(0)).tolist())) == 30
+    assert sorted(select(ProbCover(), pool, 50, rng_of(0))) == list(range(50))
 
 
 def test_the_most_typical_has_the_nearest_neighbours() -> None:

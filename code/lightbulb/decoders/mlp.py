@@ -1,16 +1,12 @@
 """A multilayer perceptron with a linear path around its one hidden layer.
 
-logits = x W0 + b0 + relu(x W1 + b1) W2, where the hidden layer is drawn at random and stays as it is
-(Rahimi and Recht 2008, "Weighted Sums of Random Kitchen Sinks"), so that the fit is convex. Four things
-matter with few labels:
+logits = x W0 + b0 + relu(x W1 + b1) W2. The hidden layer is drawn at random and stays as it is (Rahimi and
+Recht 2008, "Weighted Sums of Random Kitchen Sinks"): what is fitted is convex, and has one answer.
 
-- Each step is taken in coordinates in which the labelled examples vary alike in all directions, and there
-  are few steps: nearly a converged fit where classes differ much, nearly a discriminant analysis elsewhere.
-- The examples of a class together weigh as the root of their number: rare classes are not drowned out.
-- The bias is penalised. It is there for the classes' shares of the pool, and learns those well only from
-  labels that resemble the pool; normalised embeddings are centred, and that already does much of its work.
-- Labels that do not resemble the pool, because a query strategy or a person chose them, say little about
-  its classes' shares: the further their mean is from the pool's, the dearer is a bias.
+Few labels, or lopsided ones, shape the rest. The examples of a class weigh together as the root of their
+number, so that a rare class is heard. The bias is penalised: it learns the classes' shares of the pool from
+their shares of the labels, and with ten of them, or with labels that somebody chose, those mislead. Without
+it normalised embeddings, centred on the pool, still fall on the right side if the classes are of one size.
 
 Several decoders (folds) are fitted at once, their weights side by side in one matrix product.
 """
@@ -18,7 +14,7 @@ Several decoders (folds) are fitted at once, their weights side by side in one m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -29,15 +25,15 @@ from lightbulb.records import Bools, Float32s, Ints
 from lightbulb.torch_setup import torch, torch_threads
 
 HIDDEN = 64
-HIDDEN_SCALE = 0.3  # of a hidden unit's output beside an embedding's coordinates
-STEPS = 60
-MOMENTUM = 0.9
-WEIGHT_PENALTY = 3.0  # times half the squared weights, beside the sum of the examples' losses
-BIAS_SCALE = 2.0  # of the bias' input, where labels resemble the pool; 1 would penalise it as any weight
-CLASS_POWER = 0.5  # 0: every example weighs the same; 1: every class does
-FEW = 256  # up to this many examples a second thread gains nothing, and waits for its turn on a busy machine
-
+HIDDEN_SCALE = 0.3  # of a hidden unit's output beside a coordinate of the embedding
 MEAN_OUTPUT = (2 * np.pi) ** -0.5  # of relu at a standard normal input
+WEIGHT_PENALTY = 1.0  # of half the squared weights, beside the sum of the losses (scikit-learn's 1 / C)
+BIAS_SCALE = 2.0  # a bias is the weight of an input of this size, where the labels resemble the pool
+CLASS_POWER = 0.5  # 0: every example weighs the same. 1: every class does
+STEPS = 200
+MOMENTUM = 0.8
+BATCH = 512  # examples per step; with fewer labels every step sees them all
+FEW = 256  # up to this many examples a second thread gains nothing, and waits for its turn on a busy machine
 
 
 class MLP(Decoder):
@@ -57,16 +53,16 @@ class MLP(Decoder):
         pool: PoolStatistics,
         rng: np.random.Generator,
     ) -> list[Self]:
-        w1 = rng.normal(0, 1 / RADIUS, (embeddings.shape[1], HIDDEN)).astype(np.float32)
         x = normalise(embeddings, pool)
+        w1 = rng.normal(0, 1 / RADIUS, (x.shape[1], HIDDEN)).astype(np.float32)
+        examples = Examples(
+            torch.from_numpy(x),
+            torch.from_numpy(hidden_features(x, w1)),
+            torch.from_numpy(np.asarray(targets, dtype=np.int64)),
+            torch.from_numpy(subsets.T.astype(np.float32)),
+        )
         with torch_threads(1 if len(targets) <= FEW else None):
-            features = torch.from_numpy(np.hstack([x, hidden_features(x, w1)]))
-            examples = Examples(
-                features,
-                torch.from_numpy(np.asarray(targets, dtype=np.int64)),
-                torch.from_numpy(subsets.T.astype(np.float32)),
-            )
-            weights, biases = fit_linear(examples, n_classes)
+            weights, biases = fit_linear(examples, n_classes, rng)
         return [
             cls(take_decoder(weights[:, index].numpy(), biases[index].numpy(), w1), pool)
             for index in range(len(subsets))
@@ -90,50 +86,44 @@ class MLP(Decoder):
 
 @dataclass(frozen=True)
 class Examples:
-    """features: (n, dim + HIDDEN). targets: (n,). seen: (n, n_decoders), 1 where a decoder may see it."""
+    """x: (n, dim). hidden: (n, HIDDEN). targets: (n,). seen: (n, n_decoders), 1 where a decoder may see it."""
 
-    features: torch.Tensor
+    x: torch.Tensor
+    hidden: torch.Tensor
     targets: torch.Tensor
     seen: torch.Tensor
 
 
 def hidden_features(x: Float32s, w1: Float32s) -> Float32s:
-    """(n, dim) → (n, HIDDEN), scaled, and centred as far as normalised embeddings allow.
-
-    A mean other than 0 would be a second bias.
-    """
+    """(n, dim) → (n, HIDDEN), centred: a mean other than 0 would be a bias that goes unpenalised."""
     return (HIDDEN_SCALE * (np.maximum(x @ w1, 0) - MEAN_OUTPUT)).astype(np.float32)
 
 
-def fit_linear(examples: Examples, n_classes: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights (features, n_decoders, n_classes) and biases (n_decoders, n_classes), by accelerated gradient
-    descent (Nesterov 1983)."""
+def fit_linear(
+    examples: Examples, n_classes: int, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights (dim + HIDDEN, n_decoders, n_classes) on x and hidden, biases (n_decoders, n_classes)."""
     n, n_decoders = examples.seen.shape
-    z, back, penalty = whiten(examples.features)
     weights = example_weights(examples, n_classes)
-    bias_step = 1 / (0.5 * n + WEIGHT_PENALTY / bias_scale(examples).square())
-    bias_penalty = WEIGHT_PENALTY / bias_scale(examples).square() * bias_step
-    rate = (1 / (1.5 * weights.amax(dim=0).clamp(min=1)))[:, None]
-    answers = torch.nn.functional.one_hot(examples.targets, n_classes).float()[:, None]
-    w, b = torch.zeros(z.shape[1], n_decoders, n_classes), torch.zeros(n_decoders, n_classes)
-    w_speed, b_speed = torch.zeros_like(w), torch.zeros_like(b)
-    for _ in range(STEPS):
-        logits = (z @ w.flatten(1)).view(n, n_decoders, n_classes) + b
-        error = (logits.softmax(dim=2) - answers) * weights[:, :, None]
-        w_slope = rate * ((z.T @ error.flatten(1)).view_as(w) + penalty[:, None, None] * w)
-        b_slope = rate * (bias_step[:, None] * error.sum(dim=0) + bias_penalty[:, None] * b)
-        w_speed = MOMENTUM * w_speed + w_slope
-        b_speed = MOMENTUM * b_speed + b_slope
-        w = w - w_slope - MOMENTUM * w_speed
-        b = b - b_slope - MOMENTUM * b_speed
-    return (back @ w.flatten(1)).view(-1, n_decoders, n_classes), b
+    z, back, penalty = whiten(torch.hstack([examples.x, examples.hidden]))
+    bias_penalty = WEIGHT_PENALTY / bias_scale(examples).square()
+    slowest = 1.5 * weights.amax(dim=0).clamp(min=1)  # bounds the curvature, bias and weights together
+    descent = Descent(
+        torch.hstack([z, torch.ones(n, 1)]),
+        torch.nn.functional.one_hot(examples.targets, n_classes).float(),
+        weights,
+        torch.vstack([penalty[:, None].expand(-1, n_decoders), bias_penalty]),
+        torch.vstack([torch.ones(len(penalty), n_decoders), 1 / (0.5 * n + bias_penalty)]) / slowest,
+    )
+    found = descent.run(rng)
+    return torch.einsum("fr,rdc->fdc", back, found[:-1]), found[-1]
 
 
 def whiten(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Coordinates in which no direction is steeper than another, for uniform class probabilities.
+    """Coordinates in which the loss curves alike in all directions, where every class is as probable.
 
-    features: (n, dim). Returns the features there (n, rank), the way back (dim, rank) for the weights, and
-    each weight's penalty there (rank,).
+    features: (n, dim). Returns them in these coordinates (n, rank), the way back for weights (dim, rank), and
+    the penalty of half each squared weight there (rank,).
     """
     n, dim = features.shape
     wide = n <= dim
@@ -141,30 +131,71 @@ def whiten(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Te
     squares = squares.clamp(min=1e-4)
     if wide:
         axes = features.T @ (axes / squares.sqrt())
-    step = 1 / (0.5 * squares + WEIGHT_PENALTY)
-    back = axes * step.sqrt()
-    return features @ back, back, WEIGHT_PENALTY * step
+    curvature = 0.5 * squares + WEIGHT_PENALTY
+    back = axes / curvature.sqrt()
+    return features @ back, back, WEIGHT_PENALTY / curvature
 
 
 def example_weights(examples: Examples, n_classes: int) -> torch.Tensor:
     """(n, n_decoders), 0 where not seen; a decoder's sum is the number of examples that it sees."""
     counts = torch.zeros(n_classes, examples.seen.shape[1]).index_add_(0, examples.targets, examples.seen)
     weights = examples.seen * counts.clamp(min=1)[examples.targets] ** -CLASS_POWER
-    return weights * examples.seen.sum(dim=0) / weights.sum(dim=0).clamp(min=1e-9)
+    return weights * (examples.seen.sum(dim=0) / weights.sum(dim=0).clamp(min=1e-9))
 
 
 def bias_scale(examples: Examples) -> torch.Tensor:
-    """(n_decoders,): BIAS_SCALE where a decoder's examples look drawn at random from the pool, else less.
+    """(n_decoders,): BIAS_SCALE where the labels might be a random sample of the pool, less where not.
 
-    The mean of n examples drawn at random has the squared length RADIUS²/n on average: the pool's is 0.
+    The pool's mean is 0, so that of n random items has a squared length of RADIUS² / n on average. Labels
+    whose mean is further off were chosen, and the classes' shares among them say little about the pool.
     """
-    sums = examples.seen.T @ examples.features
-    surprise = sums.square().sum(dim=1) / (examples.seen.sum(dim=0).clamp(min=1) * RADIUS**2)
+    seen = examples.seen.sum(dim=0).clamp(min=1)
+    surprise = (examples.seen.T @ examples.x).square().sum(dim=1) / (seen * RADIUS**2)
     return BIAS_SCALE / surprise.clamp(min=1).square()
 
 
+@dataclass(frozen=True)
+class Descent:
+    """Accelerated gradient descent (Nesterov 1983) on the softmax loss of several decoders.
+
+    inputs: (n, rank). answers: one-hot (n, n_classes). weights: of the examples, (n, n_decoders).
+    penalties, rates: of each input's weights, (rank, n_decoders).
+    """
+
+    inputs: torch.Tensor
+    answers: torch.Tensor
+    weights: torch.Tensor
+    penalties: torch.Tensor
+    rates: torch.Tensor
+
+    def run(self, rng: np.random.Generator) -> torch.Tensor:
+        """(rank, n_decoders, n_classes)"""
+        w = torch.zeros(*self.penalties.shape, self.answers.shape[1])
+        speed = torch.zeros_like(w)
+        n = len(self.inputs)
+        for step in range(STEPS):
+            if n > BATCH:
+                rows = torch.from_numpy(rng.choice(n, BATCH, replace=False))
+                change = self.batch(rows).step(w) * (1 - step / STEPS)
+            else:
+                change = self.step(w)
+            speed = MOMENTUM * speed + change
+            w = w - change - MOMENTUM * speed
+        return w
+
+    def batch(self, rows: torch.Tensor) -> Descent:
+        weights = self.weights[rows] * (len(self.inputs) / len(rows))
+        return replace(self, inputs=self.inputs[rows], answers=self.answers[rows], weights=weights)
+
+    def step(self, w: torch.Tensor) -> torch.Tensor:
+        logits = (self.inputs @ w.flatten(1)).view(len(self.inputs), *w.shape[1:])
+        error = (logits.softmax(dim=2) - self.answers[:, None]) * self.weights[:, :, None]
+        slope = (self.inputs.T @ error.flatten(1)).view_as(w) + self.penalties[:, :, None] * w
+        return self.rates[:, :, None] * slope
+
+
 def take_decoder(weights: Float32s, bias: Float32s, w1: Float32s) -> dict[str, np.ndarray]:
-    """weights: (dim + HIDDEN, n_classes) on the features. bias: (n_classes,)."""
+    """weights: (dim + HIDDEN, n_classes) on x and the hidden features. bias: (n_classes,)."""
     dim = len(w1)
     w2 = weights[dim:] * HIDDEN_SCALE
     return {
