@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lightbulb.querying import Pool, QueryStrategy, sample_rows, squared_distances
 from lightbulb.records import Float32s, Ints
@@ -56,7 +57,10 @@ def typical_rows(pool: Pool, count: int, rng: np.random.Generator) -> Ints:
 def cluster(points: Float32s, n_clusters: int, rng: np.random.Generator) -> Ints:
     """k-means: the cluster of each point, int64 (n,)."""
     seed = int(rng.integers(2**31))
-    return KMeans(n_clusters, n_init=1, max_iter=25, random_state=seed).fit_predict(points).astype(np.int64)
+    means = KMeans(n_clusters, n_init=1, max_iter=25, random_state=seed)
+    # Its products are small: threads, which the training next door wants too, cost more than they bring.
+    with threadpool_limits(1):
+        return means.fit_predict(points).astype(np.int64)
 
 
 def typicality(points: Float32s) -> Float32s:
