@@ -86,7 +86,7 @@ class MLP(Decoder):
 
 @dataclass(frozen=True)
 class Examples:
-    """x: (n, dim). hidden: (n, HIDDEN). targets: (n,). seen: (n, n_decoders), 1 where a decoder may see it."""
+    """x: (n, dim). hidden: (n, HIDDEN). targets: (n,). seen: (n, n_decoders), 1 where a decoder sees it."""
 
     x: torch.Tensor
     hidden: torch.Tensor
