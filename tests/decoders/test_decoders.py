@@ -34,7 +34,7 @@ class TestEveryDecoder:
         alone = DECODERS[name].fit(x[:20], targets[:20], 2, pool, np.random.default_rng(0))
         assert (both.logits(x).argmax(axis=1) == targets).mean() > 0.95
         assert (half.logits(x).argmax(axis=1) == alone.logits(x).argmax(axis=1)).mean() > 0.95
-        np.testing.assert_allclose(half.logits(x), alone.logits(x), rtol=0.2, atol=0.2)
+        assert np.corrcoef(half.logits(x).ravel(), alone.logits(x).ravel())[0, 1] > 0.95
 
     def test_labels_outside_a_subset_are_never_seen(self, name: str) -> None:
         x, targets = separable(40)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lightbulb.records import Answer
+from lightbulb.services import learner as learner_module
 from lightbulb.services.assemble import Workspace
 from support import answer, config_for, copy_digits, learn, opened
 
@@ -132,6 +134,35 @@ def test_the_same_bytes_twice_never_train_either(
         at = [view.keys.index(f"same{index}.png") for index in range(4)]
         twins = workspace.encoded.twins_of_held_out(view, np.ones(len(view.ids), dtype=np.bool_))
         assert twins[at].all()
+
+
+def test_a_model_teaches_itself_with_nothing_held_out(
+    digits: Path, truth: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[np.ndarray] = []
+    original = learner_module.fit_classifier
+
+    def spying(decoder: Any, train: Any, held_out: Any, unlabelled: np.ndarray, *rest: Any) -> object:
+        seen.append(unlabelled)
+        return original(decoder, train, held_out, unlabelled, *rest)
+
+    monkeypatch.setattr(learner_module, "fit_classifier", spying)
+    directory = copy_digits(digits / "digits", tmp_path / "pool", 60)
+    with opened(config_for(tmp_path, directory)) as workspace:
+        first = workspace.catalog.view
+        known = dict(truth)
+        for index, at in enumerate(np.flatnonzero(first.held_out)[:4]):
+            shutil.copy(directory / first.keys[at], directory / f"same{index}.png")
+            known[f"same{index}.png"] = truth[first.keys[at]]
+        workspace.rescan()
+        answer(workspace, known, 12)
+        learn(workspace)
+        view = workspace.catalog.view
+        unlabelled = {row.tobytes() for row in seen[-1]}
+        hidden = workspace.encoded.embeddings(workspace.encoded.rows(view.ids[view.held_out]))
+        labelled = workspace.encoded.embeddings(workspace.encoded.rows(view.ids[view.labelled]))
+        assert len(unlabelled) > 20
+        assert not unlabelled & {row.tobytes() for row in np.concatenate([hidden, labelled])}
 
 
 def test_the_outlook_is_of_what_is_left(taught: Workspace, truth: Mapping[str, str]) -> None:

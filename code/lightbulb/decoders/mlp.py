@@ -1,7 +1,9 @@
 """A multilayer perceptron with a linear path around its one hidden layer.
 
 logits = x W0 + b0 + relu(x W1 + b1) W2. The hidden layer is drawn at random and stays as it is (Rahimi and
-Recht 2008, "Weighted Sums of Random Kitchen Sinks"): what is fitted is convex, and has one answer.
+Recht 2008, "Weighted Sums of Random Kitchen Sinks"): what is fitted is convex. The fit starts from a kind of
+discriminant analysis, since its steps are as long in all directions in which the labelled examples vary,
+and stops early: what many more steps would add is learnt by heart.
 
 Few labels, or lopsided ones, shape the rest. The examples of a class weigh together as the root of their
 number, so that a rare class is heard. The bias is penalised: it learns the classes' shares of the pool from
@@ -30,7 +32,8 @@ MEAN_OUTPUT = (2 * np.pi) ** -0.5  # of relu at a standard normal input
 WEIGHT_PENALTY = 1.0  # of half the squared weights, beside the sum of the losses (scikit-learn's 1 / C)
 BIAS_SCALE = 2.0  # a bias is the weight of an input of this size, where the labels resemble the pool
 CLASS_POWER = 0.5  # 0: every example weighs the same. 1: every class does
-STEPS = 200
+STEPS, MOST_STEPS = 40, 400
+EPOCHS = 2  # of as many labels as take more than STEPS steps
 MOMENTUM = 0.8
 BATCH = 512  # examples per step; with fewer labels every step sees them all
 FEW = 256  # up to this many examples a second thread gains nothing, and waits for its turn on a busy machine
@@ -173,10 +176,11 @@ class Descent:
         w = torch.zeros(*self.penalties.shape, self.answers.shape[1])
         speed = torch.zeros_like(w)
         n = len(self.inputs)
-        for step in range(STEPS):
+        steps = min(max(STEPS, EPOCHS * n // BATCH), MOST_STEPS)
+        for step in range(steps):
             if n > BATCH:
                 rows = torch.from_numpy(rng.choice(n, BATCH, replace=False))
-                change = self.batch(rows).step(w) * (1 - step / STEPS)
+                change = self.batch(rows).step(w) * (1 - step / steps)
             else:
                 change = self.step(w)
             speed = MOMENTUM * speed + change

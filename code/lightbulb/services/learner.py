@@ -30,6 +30,7 @@ from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
 from lightbulb.store.models import ModelFolder, ModelHistory, StoredModel
 from lightbulb.training.fit import CalibratedClassifier, Labelled, fit_classifier
+from lightbulb.training.pseudo_labels import SAMPLE
 from lightbulb.training.suspects import find_suspects
 
 log = structlog.get_logger()
@@ -300,7 +301,8 @@ class Learner:
         held_out = self._labelled(view, view.measured & encoded)
         classes = self._config.classes
         rng = np.random.default_rng(self._config.learning.seed)
-        fitted = fit_classifier(self._decoder, train, held_out, len(classes), self._encoded.statistics(), rng)
+        unlabelled, pool = self._unlabelled(view), self._encoded.statistics()
+        fitted = fit_classifier(self._decoder, train, held_out, unlabelled, len(classes), pool, rng)
         fit_seconds = time.monotonic() - started
         version = max([self._history.last_version(), *self._models.versions()]) + 1
         snapshot = self._scored(
@@ -357,6 +359,16 @@ class Learner:
         """What the model is fitted to: encoded, and no near-duplicate of a held-out item."""
         encoded = view.teaching & self._has_embedding(view)
         return encoded & ~self._encoded.twins_of_held_out(view, encoded)
+
+    def _unlabelled(self, view: CatalogView) -> Float32s:
+        """What the model may teach itself with: nothing that is held out, and no near-duplicate of that."""
+        free = self._has_embedding(view) & view.askable & ~view.held_out
+        lots = np.where(free, view.draws, np.inf)  # a uniform sample, much the same from model to model
+        chosen = np.argpartition(lots, SAMPLE)[:SAMPLE] if len(lots) > SAMPLE else np.arange(len(lots))
+        sample = np.zeros(len(lots), dtype=np.bool_)
+        sample[chosen] = free[chosen]
+        sample &= ~self._encoded.twins_of_held_out(view, sample)
+        return self._encoded.embeddings(self._encoded.rows(view.ids[sample]))
 
     def _suspects(self, items: Ints, targets: Ints, out_of_fold: Float32s) -> tuple[Suspect, ...]:
         known = np.isfinite(out_of_fold).all(axis=1)

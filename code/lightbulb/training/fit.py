@@ -12,6 +12,7 @@ from lightbulb.decoders import Decoder
 from lightbulb.decoders.normalise import PoolStatistics
 from lightbulb.records import Accuracy, Float32s, Ints
 from lightbulb.training.evaluate import accuracy_of, confusion_of, stratified_folds
+from lightbulb.training.pseudo_labels import FEW, self_taught
 
 FOLDS = 4
 
@@ -64,14 +65,25 @@ def fit_classifier(
     decoder: type[Decoder],
     train: Labelled,
     held_out: Labelled,
+    unlabelled: Float32s,
     n_classes: int,
     pool: PoolStatistics,
     rng: np.random.Generator,
 ) -> Fitted:
-    """Fits on `train` alone; calibrates on out-of-fold and held-out predictions; measures on `held_out`."""
+    """Fits on `train`, and on what it is sure of among `unlabelled` (n, dim), nothing of it held out.
+
+    Calibrates on out-of-fold and held-out predictions; measures on `held_out`.
+    """
     folds = stratified_folds(train.targets, FOLDS, rng)
     subsets = np.stack([np.ones(len(folds), dtype=np.bool_), *(folds != fold for fold in range(FOLDS))])
-    final, *fold_decoders = decoder.fit_each(train.embeddings, train.targets, n_classes, subsets, pool, rng)
+    decoders = decoder.fit_each(train.embeddings, train.targets, n_classes, subsets, pool, rng)
+    if len(unlabelled) and len(train.targets) <= FEW:
+        # Each fold's from its own answers: another's would tell it of the labels it must not see.
+        decoders = [
+            self_taught(one, train.embeddings[seen], train.targets[seen], unlabelled, n_classes, pool, rng)
+            for one, seen in zip(decoders, subsets, strict=True)
+        ]
+    final, *fold_decoders = decoders
     out_of_fold = out_of_fold_logits(fold_decoders, folds, train.embeddings, n_classes)
     predicted = np.isfinite(out_of_fold).all(axis=1)
     # Held-out and out of fold: on what a decoder has learnt by heart its confidence would seem justified.
