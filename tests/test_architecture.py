@@ -33,6 +33,7 @@ for package in LEARNING:
 MAY_IMPORT["store"] = BOTTOM
 MAY_IMPORT["services"] = MAY_IMPORT["tasks"] | {"tasks", "store"} | LEARNING
 MAY_IMPORT["web"] = {"services", "store", "lightbulb"} | BOTTOM
+MAY_IMPORT["pretraining"] = MAY_IMPORT["encoders"] | {"encoders"}
 MAY_IMPORT["datasets"] = BOTTOM | {"vision", "items"}
 MAY_IMPORT["progress"] = set()
 MAY_IMPORT["measuring"] = MAY_IMPORT["services"] | {"services", "web", "datasets"}
@@ -46,6 +47,7 @@ MAY_IMPORT["cli"] = {
     "store",
     "web",
     "measuring",
+    "pretraining",
     "progress",
 }
 

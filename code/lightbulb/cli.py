@@ -240,6 +240,60 @@ def simulate(
         )
 
 
+@main.command()
+@click.option("--images", required=True, multiple=True, type=click.Path(path_type=Path),
+              help="Folder or .npz; several times for several, in equal shares.")  # fmt: skip
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The .safetensors file."
+)
+@click.option(
+    "--teacher", help="Learn the features of this: a file of weights, or a torchvision model's name."
+)
+@click.option(
+    "--ignore-labels", is_flag=True, help="Self-supervised even if the folder's subfolders are classes."
+)
+@click.option(
+    "--init", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Weights to start from."
+)
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train (default: 60).")
+@click.option("--steps", type=click.IntRange(1), help="How long to train, in steps instead of minutes.")
+@click.option(
+    "--size", default=128, show_default=True, type=click.IntRange(32, 512), help="Side of the views."
+)
+@click.option("--batch", default=48, show_default=True, type=click.IntRange(2), help="Pictures per step.")
+@click.option(
+    "--learning-rate",
+    default=2e-3,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Its peak.",
+)
+@click.option(
+    "--workers", default=2, show_default=True, type=click.IntRange(1), help="Threads that read images."
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+def pretrain(
+    images: tuple[Path, ...],
+    out: Path,
+    teacher: str | None,
+    ignore_labels: bool,
+    minutes: float | None,
+    steps: int | None,
+    **settings: Any,
+) -> None:
+    """Make weights for the SqueezeNet encoder, resuming where an earlier run was cut off."""
+    set_up_logging("info")
+    from lightbulb.errors import InputError
+    from lightbulb.pretraining.command import pretrain_and_report
+    from lightbulb.pretraining.pretrain import Settings
+
+    if minutes is not None and steps is not None:
+        raise InputError("--minutes and --steps: one of them, not both")
+    chosen = Settings(minutes=None if steps else minutes or 60.0, steps=steps, **settings)
+    pretrain_and_report(images, out, teacher, ignore_labels, chosen)
+
+
 @main.group()
 def bench() -> None:
     """Measure the service against bare baselines in the same run."""
