@@ -176,6 +176,7 @@ class Snapshot:
     labels_revision: the catalog's revision that the labels were read at.
     item_ids, probs: the pool as scored, int64 (n,) ascending and float32 (n, n_classes), aligned.
     thresholds: per class, the calibrated probability from which on an item is proposed.
+    recalled: the newest recall (a model's version) that it knows of; after a newer one it proposes nothing.
     confusion: held-out items by what they are (rows) and are taken for, int64 (n_classes, n_classes).
     suspects: labels that it learnt from and that look wrong, the worst first.
     votes: the pool as an ensemble scores it, float32 (n_members, n, n_classes), if the query strategy asks.
@@ -199,6 +200,7 @@ class Snapshot:
     confusion: Ints | None = None
     suspects: tuple[Suspect, ...] = ()
     votes: Float32s | None = None
+    recalled: int = 0
 
     def rows_of(self, items: Ints) -> Ints:
         """Row of each item in `probs`, -1 where it was not scored. int64 (n,)."""

@@ -101,18 +101,21 @@ def test_small_sets_have_no_certificate(total: int) -> None:
     assert plan_looks(total, CONFIDENCE, spent=0) == ()
 
 
-def test_evidence_counts_up_to_the_first_gap_and_leaves_out_what_is_gone() -> None:
+def test_evidence_counts_up_to_the_first_gap_and_holds_what_is_lost_against_the_set() -> None:
     looks = plan_looks(1000, CONFIDENCE, spent=0)
     verdicts = np.full(1000, Verdict.UNKNOWN, dtype=np.int64)
     verdicts[:200] = Verdict.RIGHT
     verdicts[50] = Verdict.UNKNOWN
     assert weigh(verdicts, looks).audited == 50 and weigh(verdicts, looks).most is None
-    verdicts[50] = Verdict.GONE
-    assert weigh(verdicts, looks).audited == 199
+    verdicts[50] = Verdict.RIGHT
+    clean = weigh(verdicts, looks)
+    verdicts[50] = Verdict.LOST
+    verdicts[301] = Verdict.LOST
     verdicts[300] = Verdict.WRONG  # a question was asked about it
     evidence = weigh(verdicts, looks)
-    assert (evidence.wrong, evidence.known_wrong, evidence.looks) == (0, 1, 1)
-    assert evidence.most is not None and evidence.bound(700) == (evidence.most - 1) / 700
+    assert (evidence.audited, evidence.wrong, evidence.known_wrong, evidence.looks) == (200, 1, 1, 1)
+    assert clean.most is not None and evidence.most is not None and evidence.most > clean.most
+    assert evidence.bound(700) == (evidence.most - 1) / 700
 
 
 def test_a_few_wrong_ones_are_no_failure_but_many_are() -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lightbulb.errors import Conflict
+from lightbulb.errors import Conflict, LabelError
 from lightbulb.records import Answer, Batch, Float32s, Snapshot, Source
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.auditing import Auditing
 from lightbulb.services.confirming import Confirming
 from lightbulb.store.audits import AuditStore
+from lightbulb.store.labels import ImportedLabel
 from support import config_for, copy_digits, opened
 
 N = 420
@@ -41,7 +42,10 @@ class Bench:
         probs = self.snapshot.probs.copy()
         for item in disagrees or []:
             probs[self.snapshot.rows_of(np.array([item]))[0]] = (0.1, 0.9)
-        self.snapshot = replace(self.snapshot, version=self.snapshot.version + 1, probs=probs)
+        recalled = self.workspace.catalog.view.recalled
+        self.snapshot = replace(
+            self.snapshot, version=self.snapshot.version + 1, probs=probs, recalled=recalled
+        )
 
     def next_batch(self, client: str = "") -> Batch:
         batch = self.confirming.next_batch(client=client, label="Low")
@@ -282,3 +286,141 @@ def test_the_accuracy_is_measured_up_to_the_first_certified_held_out_item(bench:
     view = workspace.catalog.view
     measured = set(view.ids[view.measured].tolist())
     assert measured == set(order[: order.index(certified[0])])
+
+
+def test_deleting_the_wrong_ones_does_not_delete_the_evidence(bench: Bench) -> None:
+    directory = bench.workspace.config.dataset.directory
+    bench.wrong = {f"{index:04}.png" for index in range(25)}
+    junk = 0
+    for _ in range(3):
+        batch = bench.confirming.next_batch(label="Low")
+        if batch is None:
+            break
+        keys = dict(zip(batch.items, batch.keys, strict=True))
+        refused = [item for item in batch.items if keys[item] in bench.wrong]
+        done = bench.confirming.answer(batch.id, dict.fromkeys(refused))
+        junk += len(refused)
+        for item in refused:
+            (directory / keys[item]).unlink()
+        bench.workspace.rescan()
+        bench.publish()
+        assert bench.confirming.audit_of(batch).wrong == done.audit.wrong
+        assert not bench.confirming.audit_of(batch).certified
+    assert junk
+
+
+def test_files_that_vanish_from_an_open_batch_count_as_wrong(bench: Bench) -> None:
+    batch = bench.next_batch()
+    for key in batch.keys[:5]:
+        (bench.workspace.config.dataset.directory / key).unlink()
+    bench.workspace.rescan()
+    done = bench.confirming.answer(batch.id, {})
+    assert done.confirmed == 95
+    audit = bench.confirming.audit_of(batch)
+    assert audit.audited == 100 and audit.wrong == 5
+
+
+def test_what_another_audit_accepted_is_no_evidence_for_this_one(bench: Bench) -> None:
+    """Items of the set that were accepted as High: nobody looked, so they take nothing off the bound."""
+    batch = bench.next_batch()
+    done = certify(bench)
+    before = done.audit.bound
+    assert before is not None
+    left = [int(item) for item in bench.workspace.catalog.view.ids[bench.workspace.catalog.view.askable]]
+    other = bench.audits.add("High", 1, 0.97, np.array(left[:7]))
+    bench.audits.accept(other, 0, left[:7], "annotator")
+    bench.workspace.changes.saved(left[:7])
+    after = bench.confirming.audit_of(batch)
+    assert after.rest == done.audit.rest - 7 and after.bound is not None and after.bound >= before
+
+
+def test_a_higher_confidence_asks_for_a_new_audit(bench: Bench) -> None:
+    batch = bench.next_batch()
+    rest = certify(bench).audit.rest
+    strict = Auditing(
+        bench.audits, bench.workspace.batches, bench.workspace.catalog, lambda: bench.snapshot,
+        confidence=0.999, rng=np.random.default_rng(5),
+    )  # fmt: skip
+    assert rest and not strict.of_batch(batch).certified
+    with pytest.raises(Conflict):
+        strict.accept(batch, "annotator")
+
+
+def test_a_person_who_looks_counts_for_more_than_a_certificate(bench: Bench) -> None:
+    mine = bench.next_batch("a")
+    bench.review(mine)
+    last = bench.next_batch("a")
+    open_one = bench.next_batch("c")
+    assert not set(last.items) & set(open_one.items)
+    done = bench.review(last)
+    assert done.audit.certified
+    bench.confirming.accept_rest(mine.id)
+    assert bench.workspace.catalog.view.labelled.all()
+    set_aside, renamed = open_one.items[:2]
+    answered = bench.confirming.answer(open_one.id, {set_aside: None, renamed: "High"})
+    assert answered.confirmed == len(open_one.items) - 2 and answered.rejected == 2
+    view = bench.workspace.catalog.view
+    at = view.positions([set_aside, renamed])
+    assert view.labels[at].tolist() == [-1, 1]
+    assert bench.labels(Source.CERTIFIED) == done.audit.rest - len(open_one.items)
+    bench.workspace.labeling.undo()
+    assert bench.workspace.catalog.view.labels[at].tolist() == [0, 0]
+
+
+def test_a_model_that_did_not_know_of_a_recall_proposes_nothing(bench: Bench) -> None:
+    bench.wrong = {f"{index:04}.png" for index in range(200)}
+    bench.review()
+    late = replace(bench.snapshot, version=bench.snapshot.version + 1)  # was being fitted meanwhile
+    bench.snapshot = late
+    assert bench.confirming.next_batch(label="Low") is None and not any(bench.confirming.counts().values())
+
+
+def test_a_third_reviewer_gets_a_full_batch(bench: Bench) -> None:
+    bench.review(bench.next_batch("a"))
+    needed = bench.confirming.audit_of(bench.workspace.batches.get(1)).needed
+    assert needed is not None and len(bench.next_batch("b").items) == needed
+    assert len(bench.next_batch("c").items) == 100
+
+
+def test_a_batch_of_a_class_that_is_gone_is_refused_and_nothing_saved(bench: Bench) -> None:
+    batch = bench.next_batch()
+    bench.confirming._task = type(bench.workspace.task)(("Few", "High"))
+    with pytest.raises(LabelError, match="Low"):
+        bench.confirming.answer(batch.id, {})
+    assert bench.labels(Source.CONFIRMED) == 0
+
+
+def test_labels_of_a_class_that_is_gone_give_way_to_a_confirmation(bench: Bench) -> None:
+    first = bench.next_batch()
+    confirmed = bench.workspace.batches.answer(first, {}, "annotator", seconds=None, classes=("Low", "High"))[
+        1
+    ]
+    assert len(confirmed) == 100
+    again = bench.workspace.batches.get(
+        bench.workspace.batches.add(replace(first, audit=None), threshold=0.9, client="x")
+    )
+    kept = bench.workspace.batches.answer(again, {}, "annotator", seconds=None, classes=("Low", "High"))[1]
+    assert kept == []
+    third = bench.workspace.batches.get(
+        bench.workspace.batches.add(replace(first, audit=None, label="High"), threshold=0.9, client="x")
+    )
+    assert (
+        len(bench.workspace.batches.answer(third, {}, "annotator", seconds=None, classes=("High",))[1]) == 100
+    )
+
+
+def test_the_accuracy_is_not_moved_by_clicking_a_held_out_item_early(bench: Bench) -> None:
+    view = bench.workspace.catalog.view
+    held_out = np.flatnonzero(view.held_out)
+    order = held_out[np.argsort(view.draws[held_out])]
+    bench.workspace.labeling.save([Answer(int(view.ids[at]), "Low") for at in order[:5]])
+    assert int(bench.workspace.catalog.view.measured.sum()) == 5
+    easy = [int(view.ids[at]) for at in order[7:-1]]
+    bench.workspace.labels.record_import(
+        [ImportedLabel(item, "Low", Source.CONFIRMED, None, None) for item in easy], "annotator"
+    )
+    bench.workspace.labeling.save([Answer(int(view.ids[order[-1]]), "High")])
+    bench.workspace.catalog.reload()
+    assert int(bench.workspace.catalog.view.measured.sum()) == 5
+    bench.workspace.labeling.save([Answer(int(view.ids[at]), "Low") for at in order[5:7]])
+    assert int(bench.workspace.catalog.view.measured.sum()) == len(order)

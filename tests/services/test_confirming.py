@@ -101,6 +101,23 @@ def test_an_item_labelled_meanwhile_keeps_its_label(sure: Workspace, truth: Mapp
     assert sure.labels.current([batch.items[0]])[0].value == other
 
 
+def test_a_batch_set_aside_calls_back_and_brings_a_new_model_though_no_label_changed(sure: Workspace) -> None:
+    before = sure.learner.snapshot
+    batch = next_batch(sure)
+    labels = sure.catalog.view.labels.copy()
+    sure.confirming.answer(batch.id, dict.fromkeys(batch.items))
+    assert np.array_equal(sure.catalog.view.labels, labels)
+    assert sure.confirming.next_batch() is None, "all proposals of that model are called back"
+    assert before is not None and sure.learner.step()
+    after = sure.learner.snapshot
+    assert after is not None and after.version == before.version + 1
+    index = sure.task.classes.index(batch.label)
+    assert after.thresholds[index] > before.thresholds[index]
+    refused = set(batch.items)
+    again = sure.confirming.next_batch()
+    assert again is None or again.label != batch.label or not refused & set(again.items)
+
+
 def test_bad_answers_change_nothing(sure: Workspace) -> None:
     batch = next_batch(sure)
     before = int(sure.catalog.view.labelled.sum())

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lightbulb.encoders.squeezenet import SqueezeNet
+from lightbulb.records import Answer
 from lightbulb.services.assemble import Workspace
 from support import answer, config_for, learn, opened
 
@@ -56,16 +57,23 @@ def test_the_last_model_is_served_at_once_after_a_restart(
         learn(workspace)
         answer(workspace, truth, 30)
         learn(workspace)
+        wrong = [int(item) for item in workspace.catalog.view.ids[workspace.catalog.view.teaching]][:3]
+        keys = {one.item: one.value for one in workspace.labels.current(wrong)}
+        workspace.labeling.save([Answer(item, str(9 - int(keys[item]))) for item in wrong])
+        learn(workspace)
         before = workspace.learner.snapshot
     with opened(config) as workspace:
         workspace.learner.step()
         after = workspace.learner.snapshot
         assert before is not None and after is not None
-        assert (after.version, after.labels, after.accuracy) == (
+        assert (after.version, after.labels, after.accuracy, after.suspects, after.recalled) == (
             before.version,
             before.labels,
             before.accuracy,
+            before.suspects,
+            before.recalled,
         )
+        assert before.suspects
         np.testing.assert_allclose(after.probs, before.probs, atol=1e-5)
         learn(workspace)
         assert workspace.learner.snapshot is not None

@@ -27,9 +27,10 @@ the wrong ones in the whole frozen set.
    known by then), but what is accepted is always a part of it. Restricting the *sample* to the part
    instead would not do: a model trained on the audited items agrees with them, and would find its
    choice clean by construction.
-4. An item that turns out to be unreadable leaves the set and the sample alike; the order does not know
-   of it, so what remains is still a uniform sample, of a smaller set than the bound assumes, which only
-   makes the bound larger.
+4. An item that nobody can judge any more (its file is gone, or another audit's acceptance labelled it)
+   counts as wrong in the sample, and never among the wrong ones that are known to be outside. Perhaps it
+   was not: then the bound is larger than it need be. Leaving it out would let whoever deletes the wrong
+   ones delete the evidence.
 
 What it does not promise: that among the certificates *issued* at most RISK are broken. If all sets were
 just over the limit, few certificates would be issued, but those few would be broken.
@@ -60,7 +61,7 @@ class Verdict(IntEnum):
     UNKNOWN = 0
     RIGHT = 1
     WRONG = 2
-    GONE = 3  # cannot be looked at any more
+    LOST = 3  # cannot be judged any more: held against the set, never counted in its favour
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,8 @@ def plan_looks(total: int, confidence: float, *, spent: int) -> tuple[Look, ...]
 class Evidence:
     """What an audit has shown so far.
 
-    audited: items looked at, without a gap, from the start of the order. wrong: wrong ones among them.
-    known_wrong: wrong ones anywhere in the set. looks: how many looks were reached.
+    audited: items looked at, without a gap, from the start of the order. wrong: wrong or lost ones among
+    them. known_wrong: wrong ones anywhere in the set. looks: how many looks were reached.
     most: upper bound on the wrong ones of the whole set, None before the first look.
     open_looks: looks that can still lead to a certificate of all the rest.
     """
@@ -201,10 +202,9 @@ class Evidence:
 def weigh(verdicts: Ints, looks: tuple[Look, ...]) -> Evidence:
     """verdicts: of all candidates in the audit's order, int64 (total,), values of Verdict."""
     total = len(verdicts)
-    present = verdicts[verdicts != Verdict.GONE]
-    gaps = np.flatnonzero(present == Verdict.UNKNOWN)
-    audited = int(gaps[0]) if len(gaps) else len(present)
-    wrong_by = np.concatenate([[0], np.cumsum(present[:audited] == Verdict.WRONG)])
+    gaps = np.flatnonzero(verdicts == Verdict.UNKNOWN)
+    audited = int(gaps[0]) if len(gaps) else total
+    wrong_by = np.concatenate([[0], np.cumsum(verdicts[:audited] >= Verdict.WRONG)])
     reached = [look for look in looks if look.at <= audited]
     bounds = [
         most_wrong(int(wrong_by[look.at]), total=total, sampled=look.at, delta=look.delta) for look in reached
@@ -213,7 +213,7 @@ def weigh(verdicts: Ints, looks: tuple[Look, ...]) -> Evidence:
     return Evidence(
         audited=audited,
         wrong=wrong,
-        known_wrong=int((present == Verdict.WRONG).sum()),
+        known_wrong=int((verdicts == Verdict.WRONG).sum()),
         looks=len(reached),
         most=min(bounds) if bounds else None,
         open_looks=tuple(look for look in looks if look.at > audited and look.wrong >= wrong),

@@ -243,7 +243,7 @@ def _assemble(
         encoded=encoded,
         learner=learner,
         history=history,
-        labeling=Labeling(task, labels, batches, changes, config.user),
+        labeling=Labeling(task, labels, changes, config.user),
         asking=Asking(
             catalog, snapshot, strategy, encoded, media.usable,
             holdout_every=learning.holdout_every, rng=rngs[0],

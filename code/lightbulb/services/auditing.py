@@ -48,10 +48,12 @@ class Audit:
 class Standing:
     """An audit as it is now. unknown: bool, aligned to its items, that nobody has judged.
 
+    confidence: that acceptance has to keep to, the audit's or the present one, whichever asks for more.
     rest: items that acceptance would label: not judged, and the present model still says the class.
     """
 
     stored: StoredAudit
+    confidence: float
     evidence: Evidence
     unknown: Bools
     rest: Ints
@@ -59,7 +61,7 @@ class Standing:
     @property
     def certified(self) -> bool:
         open_still = not (self.stored.ended or self.stored.accepted or self.stored.failed)
-        return open_still and self.evidence.certifies(len(self.rest), self.stored.confidence)
+        return open_still and self.evidence.certifies(len(self.rest), self.confidence)
 
     def report(self) -> Audit:
         evidence = self.evidence
@@ -117,15 +119,21 @@ class Auditing:
         looks = plan_looks(len(stored.items), stored.confidence, spent=stored.spent)
         unknown: Bools = verdicts == Verdict.UNKNOWN
         rest = stored.items[unknown]
-        return Standing(stored, weigh(verdicts, looks), unknown, rest[self._still_proposed(rest, stored)])
+        rest = rest[self._still_proposed(rest, stored)]
+        confidence = max(stored.confidence, self._confidence)
+        return Standing(stored, confidence, weigh(verdicts, looks), unknown, rest)
 
     def next_items(self, standing: Standing, size: int, client: str) -> Ints:
         """The next items of the order that nobody judged or has before them, up to the next look."""
         held = self._batches.held_by_others(standing.stored.id, client, now() - HELD_FOR)
         unknown = standing.stored.items[standing.unknown]
-        free = unknown[~np.isin(unknown, list(held))]
-        needed = standing.evidence.needed
-        return free[: size if needed is None or standing.certified else min(size, max(needed - len(held), 1))]
+        free = ~np.isin(unknown, list(held))
+        if standing.evidence.needed is not None and not standing.certified:
+            before_look = free.copy()
+            before_look[standing.evidence.needed :] = False
+            if before_look.any():  # else others are at it already: what comes after the look, in a full batch
+                free = before_look
+        return unknown[free][:size]
 
     def of_batch(self, batch: Batch) -> Audit:
         """How the audit that the batch is a part of stands; for one without, that nobody has looked yet."""
@@ -184,11 +192,11 @@ class Auditing:
         evidence = standing.evidence
         if standing.certified:
             return True
+        if standing.stored.confidence != self._confidence:  # its looks were planned for another promise
+            return False
         if evidence.audited == 0 and standing.stored.model_version != snapshot.version:
             return False
-        return evidence.within_reach(
-            len(standing.rest), int(standing.unknown.sum()), standing.stored.confidence
-        )
+        return evidence.within_reach(len(standing.rest), int(standing.unknown.sum()), standing.confidence)
 
     def _still_proposed(self, rest: Ints, stored: StoredAudit) -> Bools:
         snapshot = self._snapshot()
@@ -206,11 +214,12 @@ def _verdicts(stored: StoredAudit, view: CatalogView, label: int) -> Ints:
     """What the labels in force say of each item of the audit, int64 (n,), values of Verdict."""
     at = view.positions(stored.items)
     labels, sources = view.labels[at], view.sources[at]
+    labelled: Bools = labels >= 0
     seen = sources != SOURCES.index(Source.CERTIFIED)  # what nobody looked at is no evidence for anything
     refused = np.isin(stored.items, view.barred_items[view.barred_labels == label])
     verdicts = np.full(len(at), Verdict.UNKNOWN, dtype=np.int64)
-    verdicts[(labels < 0) & refused] = Verdict.WRONG
-    verdicts[(labels >= 0) & (labels != label)] = Verdict.WRONG
-    verdicts[(labels == label) & seen] = Verdict.RIGHT
-    verdicts[(at < 0) | (view.broken[at] & (labels < 0))] = Verdict.GONE
+    verdicts[(at < 0) | (view.broken[at] & ~labelled) | (labelled & ~seen)] = Verdict.LOST
+    verdicts[~labelled & refused] = Verdict.WRONG
+    verdicts[labelled & seen & (labels != label)] = Verdict.WRONG
+    verdicts[labelled & seen & (labels == label)] = Verdict.RIGHT
     return verdicts

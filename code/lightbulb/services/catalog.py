@@ -33,7 +33,7 @@ class CatalogView:
     barred_items, barred_labels: pairs (item, class index) that a person said no to.
     recalled: the newest model whose proposals a failed audit called back, 0 if none.
     doubts: per class, how often its proposals failed of late, int64 (n_classes,).
-    orphans: labels in force whose class is no longer in the config; their items count as unlabelled.
+    orphaned: its label in force is of a class no longer in the config; it counts as unlabelled.
     """
 
     revision: int
@@ -52,7 +52,7 @@ class CatalogView:
     barred_labels: Ints
     recalled: int
     doubts: Ints
-    orphans: int
+    orphaned: Bools
 
     def positions(self, items: Sequence[ItemId] | Ints) -> Ints:
         """Position of each id, -1 if there is no such item."""
@@ -88,11 +88,13 @@ class CatalogView:
 
         Held-out items are asked in the order of their draws. Up to the last one asked, all that are
         labelled count, however they came by their label (but for a person's look): a uniform sample.
-        Beyond it, only what the model was sure of would be labelled, and that would flatter it. From the
-        first certified one on, those that nobody looked at are missing, and the others are the harder ones.
+        Beyond it, or beyond the first one that still waits for an answer, only what the model was sure of
+        would be labelled, and that would flatter it. From the first certified one on, those that nobody
+        looked at are missing, and the others are the harder ones.
         """
-        unseen = self.draws[self.held_out & self.certified].min(initial=np.inf)
-        return self.labelled & self.held_out & (self.draws <= self.frontier) & (self.draws < unseen)
+        waiting = self.held_out & self.askable & (self.skipped_at == 0)
+        end = self.draws[waiting | (self.held_out & self.certified)].min(initial=np.inf)
+        return self.labelled & self.held_out & (self.draws <= self.frontier) & (self.draws < end)
 
     @property
     def frontier(self) -> float:
@@ -138,8 +140,8 @@ class Catalog:
         with self._lock:
             view = self._view
             at = view.positions(list(touched))
-            state = _LabelState(view.labels.copy(), view.sources.copy(), view.asked.copy())
-            lost = self._fill(view, at, self._labels.current(touched), state)
+            state = _LabelState.of(view)
+            self._fill(view, at, self._labels.current(touched), state)
             barred_items, barred_labels = self._barred()
             recalled, doubts = self._failures()
             self._view = replace(
@@ -154,7 +156,7 @@ class Catalog:
                 barred_labels=barred_labels,
                 recalled=recalled,
                 doubts=doubts,
-                orphans=view.orphans + lost,
+                orphaned=state.orphaned,
             )
 
     def mark_broken(self, reasons: Mapping[ItemId, str]) -> None:
@@ -188,28 +190,30 @@ class Catalog:
             barred_labels=barred_labels,
             recalled=recalled,
             doubts=doubts,
-            orphans=0,
+            orphaned=np.zeros(n, dtype=np.bool_),
         )
-        state = _LabelState(view.labels.copy(), view.sources.copy(), view.asked.copy())
-        orphans = self._fill(view, np.empty(0, dtype=np.int64), self._labels.current(), state)
+        state = _LabelState.of(view)
+        self._fill(view, np.empty(0, dtype=np.int64), self._labels.current(), state)
         return replace(
             view,
             labels=state.labels,
             sources=state.sources,
             asked=state.asked,
             skipped_at=self._skipped_at(view),
-            orphans=orphans,
+            orphaned=state.orphaned,
         )
 
-    def _fill(self, view: CatalogView, cleared: Ints, rows: Sequence[Label], state: _LabelState) -> int:
-        """Writes labels in force into the arrays; returns how many have an unknown class."""
-        state.labels[cleared], state.sources[cleared], state.asked[cleared] = -1, -1, False
+    def _fill(self, view: CatalogView, cleared: Ints, rows: Sequence[Label], state: _LabelState) -> None:
+        """Writes labels in force into the arrays."""
+        state.labels[cleared], state.sources[cleared] = -1, -1
+        state.asked[cleared], state.orphaned[cleared] = False, False
         known = [row for row in rows if row.value in self._class_index]
         at = view.positions([row.item for row in known])
         state.labels[at] = [self._class_index[row.value] for row in known]
         state.sources[at] = [SOURCES.index(row.source) for row in known]
         state.asked[at] = [row.kind == ActionKind.LABEL for row in known]
-        return len(rows) - len(known)
+        others = [row.item for row in rows if row.value not in self._class_index]
+        state.orphaned[view.positions(others)] = True
 
     def _skipped_at(self, view: CatalogView) -> Ints:
         skipped_at = np.zeros(len(view.ids), dtype=np.int64)
@@ -243,6 +247,13 @@ class Catalog:
 
 @dataclass
 class _LabelState:
+    """Copies of a view's arrays, to be written."""
+
     labels: Ints
     sources: Ints
     asked: Bools
+    orphaned: Bools
+
+    @classmethod
+    def of(cls, view: CatalogView) -> _LabelState:
+        return cls(view.labels.copy(), view.sources.copy(), view.asked.copy(), view.orphaned.copy())

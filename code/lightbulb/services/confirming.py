@@ -78,9 +78,9 @@ class Confirming:
         """
         if label is not None:
             self._task.check_value(label)
-        with self._lock:
+        with self._lock, self._changes.lock:
             snapshot = self._snapshot()
-            if snapshot is None or snapshot.version <= self._catalog.view.recalled:
+            if snapshot is None or snapshot.recalled < self._catalog.view.recalled:
                 return None
             open_batch = self._open_batch(client, snapshot.version)
             if open_batch is not None and label in (None, open_batch.label):
@@ -111,9 +111,10 @@ class Confirming:
         """Confirms a batch but for the rejected items (item → its right class, None for "not this one").
 
         Raises: NotFound for an unknown batch; Conflict if it was answered before; InputError for items
-        that are not in it; LabelError for an unknown class.
+        that are not in it; LabelError for an unknown class, also the batch's own.
         """
         batch = self._batches.get(number)
+        self._task.check_value(batch.label)
         strangers = sorted(set(rejected) - set(batch.items))
         if strangers:
             raise InputError(
@@ -135,8 +136,9 @@ class Confirming:
                 if view.broken[at]
             ]
             action, confirmed = self._batches.answer(
-                batch, rejected, self._annotator, seconds=seconds, leave_out=broken
-            )
+                batch, rejected, self._annotator,
+                seconds=seconds, classes=self._task.classes, leave_out=broken,
+            )  # fmt: skip
             self._catalog.refresh(batch.items)
             judged = self._batches.items_of_action(action)
             wrong = len(judged) - len(confirmed)
@@ -160,7 +162,7 @@ class Confirming:
         view = self._catalog.view
         best = snapshot.probs.argmax(axis=1).astype(np.int64)
         allowed = view.allowed_proposals(snapshot.item_ids, best)
-        if snapshot.version <= view.recalled:
+        if snapshot.recalled < view.recalled:
             allowed[:] = False
         return propose(snapshot.item_ids, snapshot.probs, snapshot.thresholds, allowed)
 

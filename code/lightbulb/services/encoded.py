@@ -32,7 +32,7 @@ class EncodedPool:
         self._statistics_size = 0
         self._lock = threading.Lock()
         self._twins: dict[int, bool] = {}
-        self._twins_of = 0
+        self._twins_of = (0, 0)
         self.pending: set[ItemId] = set()
 
     @property
@@ -57,7 +57,7 @@ class EncodedPool:
         rows[view.broken] = -1
         with self._lock:
             self._ids, self._rows = view.ids, rows
-        self._twins_of = -1
+        self._twins_of = (-1, 0)
         self.pending = {int(item) for item in view.ids[(rows < 0) & ~view.broken]}
 
     def add(self, contents: dict[ItemId, str], broken: Collection[ItemId]) -> None:
@@ -111,8 +111,12 @@ class EncodedPool:
         """
         held_out = self.rows(view.ids[view.held_out])
         held_out = held_out[held_out >= 0]
-        if len(held_out) != self._twins_of:
-            self._twins, self._twins_of = {}, len(held_out)
+        if not self.count:
+            return np.zeros(len(view.ids), dtype=np.bool_)
+        self.statistics()
+        known_by = (len(held_out), self._statistics_size)  # points move when the pool's mean is taken anew
+        if known_by != self._twins_of:
+            self._twins, self._twins_of = {}, known_by
         found = np.zeros(len(view.ids), dtype=np.bool_)
         at = np.flatnonzero(mask)
         rows = self.rows(view.ids[at])

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 
 from lightbulb.errors import InputError, LabelError
-from lightbulb.records import ActionKind, Answer, ItemId
+from lightbulb.records import Answer, ItemId
 from lightbulb.services.catalog import Catalog
-from lightbulb.store.batches import BatchStore
 from lightbulb.store.labels import LabelStore, Undone
 from lightbulb.tasks import Task
 
@@ -39,12 +38,9 @@ class Changes:
 
 
 class Labeling:
-    def __init__(
-        self, task: Task, labels: LabelStore, batches: BatchStore, changes: Changes, annotator: str
-    ) -> None:
+    def __init__(self, task: Task, labels: LabelStore, changes: Changes, annotator: str) -> None:
         self._task = task
         self._labels = labels
-        self._batches = batches
         self._changes = changes
         self._annotator = annotator
 
@@ -64,11 +60,8 @@ class Labeling:
         """Takes back the last answer, skip or batch. Raises: Conflict (`nothing_to_undo`)."""
         with self._changes.lock:
             undone = self._labels.undo(self._annotator)
-            touched = set(undone.items)
-            if undone.kind == ActionKind.BATCH:  # rejected items without a class have no label row
-                touched.update(self._batches.items_of_action(undone.action))
-            self._changes.saved(touched)
-        return Undone(undone.action, undone.kind, tuple(sorted(touched)))
+            self._changes.saved(undone.items)
+        return undone
 
     def _check(self, answers: Sequence[Answer]) -> None:
         problems = []

@@ -279,11 +279,12 @@ class Learner:
         return encode_files(self._encoder.get(), files, cached=self._encoded.cache.__contains__)
 
     def _labels_changed(self, view: CatalogView) -> bool:
-        """A skipped question is an action, but nothing to learn from."""
+        """Or what became of proposals. A skipped question is an action, but nothing to learn from."""
         fitted = self._fitted
         if fitted is None or fitted.items_revision != view.items_revision:
             return True
-        return not np.array_equal(fitted.labels, view.labels)
+        judged_alike = fitted.recalled == view.recalled and np.array_equal(fitted.doubts, view.doubts)
+        return not (judged_alike and np.array_equal(fitted.labels, view.labels))
 
     def _can_fit(self, view: CatalogView) -> bool:
         usable = view.labelled & self._has_embedding(view)
@@ -342,8 +343,12 @@ class Learner:
             trained_on=card["trained_on"], metrics=card["metrics"], labels=card["labels"],
         )  # fmt: skip
         confusion = card.get("confusion")
-        if confusion is not None:
-            snapshot = replace(snapshot, confusion=np.array(confusion, dtype=np.int64))
+        snapshot = replace(
+            snapshot,
+            confusion=None if confusion is None else np.array(confusion, dtype=np.int64),
+            suspects=tuple(Suspect(**one) for one in card.get("suspects", [])),
+            recalled=card.get("recalled", 0),
+        )
         self._publish(snapshot, view if card["last_action"] == view.last_action else None)
         log.info("model.restored", version=stored.version, labels=snapshot.labels)
 
@@ -429,6 +434,7 @@ class Learner:
             temperature=classifier.temperature,
             published_at=time.time(),
             metrics=metrics,
+            recalled=view.recalled,
         )
 
     def _score(self, classifier: CalibratedClassifier, rows: Ints) -> Float32s:
@@ -453,6 +459,8 @@ class Learner:
             "thresholds": [float(threshold) for threshold in snapshot.thresholds],
             "accuracy": accuracy and vars(accuracy),
             "confusion": None if snapshot.confusion is None else snapshot.confusion.tolist(),
+            "suspects": [vars(one) for one in snapshot.suspects],
+            "recalled": snapshot.recalled,
             "labels": snapshot.labels,
             "trained_on": snapshot.trained_on,
             "last_action": view.last_action,

@@ -115,9 +115,9 @@ def _banners(workspace: Workspace) -> list[tuple[str, str]]:
         banners.append(
             ("warning", f"{files} cannot be used; the Dataset page gives the reasons under Broken.")
         )
-    if view.orphans:
+    if orphans := int(view.orphaned.sum()):
         banners.append(
-            ("warning", f"{view.orphans} labels are of classes that label.classes no longer lists; "
+            ("warning", f"{orphans} labels are of classes that label.classes no longer lists; "
                 "their items are asked again.")
         )  # fmt: skip
     if workspace.judgements.error:

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, exists, func, select, update
 
 from lightbulb.errors import Conflict, NotFound
 from lightbulb.records import ActionKind, Batch, ItemId, Source
 from lightbulb.store.database import Database, chunks, inserted_id, now
-from lightbulb.store.labels import add_action, add_label, make_current, not_undone
-from lightbulb.store.schema import actions, batch_items, batches, current_labels, items
-
-
-class Verdict(StrEnum):
-    CONFIRMED = "confirmed"
-    REJECTED = "rejected"  # "not this class", with or without another class given
+from lightbulb.store.labels import Verdict, add_action, add_label, make_current, not_undone
+from lightbulb.store.schema import actions, batch_items, batches, current_labels, items, labels
 
 
 @dataclass(frozen=True)
@@ -94,11 +88,13 @@ class BatchStore:
         annotator: str,
         *,
         seconds: float | None,
+        classes: Sequence[str],
         leave_out: Sequence[ItemId] = (),
     ) -> tuple[int, list[ItemId]]:
         """Confirms the batch but for `rejected` (item → its right class, or None for "not this one").
 
-        Items that someone labelled meanwhile keep that label. leave_out: items that nobody could see.
+        Items that someone labelled meanwhile keep that label; but a look counts for more than a label
+        accepted without one, or one of none of the task's classes. leave_out: items that nobody could see.
         Returns (action, confirmed items). Raises: Conflict if it was answered before.
         """
         with self._database.write() as connection:
@@ -113,7 +109,12 @@ class BatchStore:
                 )
             taken: set[ItemId] = set(leave_out)
             for part in chunks(batch.items):
-                query = select(current_labels.c.item).where(current_labels.c.item.in_(part))
+                query = (
+                    select(current_labels.c.item)
+                    .join(labels, labels.c.id == current_labels.c.label)
+                    .where(current_labels.c.item.in_(part), labels.c.source != Source.CERTIFIED)
+                    .where(labels.c.value.in_(classes))
+                )
                 taken.update(connection.execute(query).scalars())
             judged = [item for item in batch.items if item not in taken]
             confirmed = [item for item in judged if item not in rejected]
@@ -146,6 +147,7 @@ class BatchStore:
 
     def held_by_others(self, audit: int, client: str, since: datetime) -> set[ItemId]:
         """Items of the audit that other clients have before them, drawn since then and not answered."""
+        newer = batches.alias("newer")  # a client that was shown another batch has let go of the one before
         query = (
             select(batch_items.c.item)
             .join(batches, batches.c.id == batch_items.c.batch)
@@ -154,6 +156,7 @@ class BatchStore:
                 batches.c.client != client,
                 batches.c.action.is_(None),
                 batches.c.created_at >= since,
+                ~exists().where(newer.c.client == batches.c.client, newer.c.id > batches.c.id),
             )
         )
         with self._database.read() as connection:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, select
 from sqlalchemy.exc import IntegrityError
 
 from lightbulb.errors import Conflict, NotFound
 from lightbulb.records import ActionKind, Answer, ItemId, Label, Source
 from lightbulb.store.database import Database, chunks, inserted_id, now
-from lightbulb.store.schema import actions, current_labels, items, labels
+from lightbulb.store.schema import actions, batch_items, batches, current_labels, items, labels
 
 UNDOABLE = (ActionKind.LABEL, ActionKind.SKIP, ActionKind.BATCH, ActionKind.ACCEPT)
 PACE_WINDOW = 50  # labels that the pace is measured over
+
+
+class Verdict(StrEnum):
+    """What a person said of an item of a batch."""
+
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"  # "not this class", with or without another class given
 
 
 @dataclass(frozen=True)
@@ -208,12 +216,15 @@ def add_labels(
 
 
 def make_current(connection: Connection, touched: Iterable[ItemId]) -> None:
-    """Points `current_labels` at each item's last label that was not undone."""
+    """Points `current_labels` at each item's last label that was not undone.
+
+    A label that nobody looked at gives way to a person who refuses it without naming another.
+    """
     for part in chunks(sorted(set(touched))):
         query = (
             select(labels.c.item, func.max(labels.c.id).label("label"))
             .join(actions, actions.c.id == labels.c.action)
-            .where(labels.c.item.in_(part), labels.c.value.is_not(None), not_undone())
+            .where(labels.c.item.in_(part), labels.c.value.is_not(None), not_undone(), ~_refused_unseen())
             .group_by(labels.c.item)
         )
         rows = [{"item": row.item, "label": row.label} for row in connection.execute(query)]
@@ -222,9 +233,29 @@ def make_current(connection: Connection, touched: Iterable[ItemId]) -> None:
             connection.execute(current_labels.insert(), rows)
 
 
+def _refused_unseen() -> ColumnElement[bool]:
+    """Condition on `labels`: accepted without a look, and refused in a batch by a person since."""
+    refusing = actions.alias("refusing")
+    undoing = actions.alias("undoing")
+    refused = (
+        exists()
+        .where(batch_items.c.item == labels.c.item, batch_items.c.verdict == Verdict.REJECTED)
+        .where(batches.c.id == batch_items.c.batch, batches.c.label == labels.c.value)
+        .where(refusing.c.id == batches.c.action, refusing.c.id > labels.c.action)
+        .where(~exists().where(undoing.c.undoes == refusing.c.id))
+    )
+    return and_(labels.c.source == Source.CERTIFIED, refused)
+
+
 def touched_items(connection: Connection, action: int) -> list[ItemId]:
-    rows = connection.execute(select(labels.c.item).where(labels.c.action == action).order_by(labels.c.id))
-    return [row.item for row in rows]
+    """Items that the action labelled, skipped, or judged in a batch; what is refused there has no label."""
+    labelled = select(labels.c.item).where(labels.c.action == action)
+    judged = (
+        select(batch_items.c.item)
+        .join(batches, batches.c.id == batch_items.c.batch)
+        .where(batches.c.action == action, batch_items.c.verdict.is_not(None))
+    )
+    return list(connection.execute(labelled.union(judged)).scalars())
 
 
 def _record_one(connection: Connection, answer: Answer, annotator: str) -> int:
