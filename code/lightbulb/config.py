@@ -72,6 +72,7 @@ class ModelSection(Section):
     directory: Path | None = None
     encoder: str = "squeezenet"
     weights: str = "auto"
+    device: str = "auto"
     image_size: Annotated[int, Field(ge=32, le=1024)] = 224
     decoder: str = "mlp"
     keep: Annotated[int, Field(ge=1)] = 5

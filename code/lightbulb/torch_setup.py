@@ -1,4 +1,4 @@
-"""torch as this project uses it on a CPU: everyone imports `torch` from here, never directly.
+"""torch as this project uses it: everyone imports `torch` from here, never directly.
 
 glibc hands freed memory back to the system at once, and every layer of a convolutional network asks
 for it again. Told to keep it, the same forward pass takes about half the time.
@@ -29,7 +29,7 @@ keep_freed_memory()
 
 import torch  # noqa: E402
 
-__all__ = ["torch", "torch_threads"]
+__all__ = ["device_problem", "has_bfloat16", "pick_device", "torch", "torch_threads"]
 
 
 @contextlib.contextmanager
@@ -41,3 +41,33 @@ def torch_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def device_problem(wanted: str) -> str | None:
+    """Why a device cannot be used, or None. wanted: "auto", "cpu", "cuda" or "cuda:N"."""
+    if wanted in ("auto", "cpu"):
+        return None
+    kind, _, number = wanted.partition(":")
+    if kind != "cuda" or (number and not number.isdigit()):
+        return f"unknown device {wanted!r} (auto, cpu, cuda or cuda:N)"
+    if not torch.cuda.is_available():
+        return "torch finds no CUDA device here"
+    if number and int(number) >= torch.cuda.device_count():
+        return f"there are only {torch.cuda.device_count()} CUDA devices"
+    return None
+
+
+def pick_device(wanted: str) -> torch.device:
+    """ "auto" → CUDA where there is one, else the CPU; anything else as it is called."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(wanted)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is computed with in hardware, rather than imitated."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from lightbulb.encoders.squeezenet import SqueezeNet
+from lightbulb.errors import WeightsError
 from lightbulb.records import Answer
 from lightbulb.services.assemble import Workspace
+from lightbulb.services.encoder_handle import EncoderHandle
 from support import answer, config_for, learn, opened
 
 
@@ -78,6 +80,53 @@ def test_the_last_model_is_served_at_once_after_a_restart(
         learn(workspace)
         assert workspace.learner.snapshot is not None
         assert workspace.learner.snapshot.version == before.version  # nothing new to learn
+
+
+def test_another_encoder_is_taken_up_while_the_former_one_serves(
+    pool: Path, truth: Mapping[str, str], tmp_path: Path
+) -> None:
+    picture = sorted(pool.iterdir())[0].read_bytes()
+    with opened(config_for(tmp_path, pool)) as workspace:
+        learn(workspace)
+        answer(workspace, truth, 30)
+        learn(workspace)
+        before = workspace.scoring.score_bytes([picture])
+    changed = config_for(tmp_path, pool, model={"image_size": 96})
+    with opened(changed) as workspace:
+        assert workspace.learner.step()
+        first = workspace.learner.snapshot
+        assert first is not None and first.version == before.model_version and len(first.item_ids) == 60
+        np.testing.assert_allclose(workspace.scoring.score_bytes([picture]).scores, before.scores, atol=1e-5)
+        assert workspace.encoded.pending and workspace.asking.next_questions(2)[0]
+        versions = {first.version}
+        while workspace.learner.step():
+            snapshot = workspace.learner.snapshot
+            assert snapshot is not None and workspace.scoring.score_bytes([picture]).scores.shape == (1, 10)
+            versions.add(snapshot.version)
+            assert snapshot.labels == 30, "a model of fewer labels must not take the place of this one"
+        last = workspace.learner.snapshot
+        assert last is not None and last.encoder_fingerprint != first.encoder_fingerprint
+        assert len(last.item_ids) == 60 and len(versions) >= 2
+        np.testing.assert_allclose(workspace.scoring.score_bytes([picture]).scores.sum(), 1, atol=1e-5)
+
+
+def test_a_former_encoder_that_is_gone_is_said_and_not_mistaken(
+    pool: Path, truth: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(config_for(tmp_path, pool)) as workspace:
+        learn(workspace)
+        answer(workspace, truth, 30)
+        learn(workspace)
+
+    def gone(self: EncoderHandle, made_with: Mapping[str, object]) -> EncoderHandle:
+        raise WeightsError("no such file")
+
+    monkeypatch.setattr(EncoderHandle, "like", gone)
+    with opened(config_for(tmp_path, pool, model={"image_size": 96})) as workspace:
+        workspace.learner.step()
+        assert workspace.learner.snapshot is None
+        learn(workspace)
+        assert workspace.learner.snapshot is not None and workspace.learner.snapshot.labels == 30
 
 
 def test_too_few_labels_or_one_class_make_no_model(workspace: Workspace, truth: Mapping[str, str]) -> None:

@@ -77,7 +77,10 @@ def test_urls_are_fetched_only_where_private_addresses_are_allowed(
     from lightbulb.services.scoring import Scoring
 
     scoring = Scoring(
-        lambda: trained.learner.snapshot, trained.encoder.get, make_fetcher(allowed), lambda: NotImplemented
+        lambda: trained.learner.snapshot,
+        trained.learner.encoder_of,
+        make_fetcher(allowed),
+        lambda: NotImplemented,
     )
     client = create_app(replace(trained, scoring=scoring)).test_client()
     assert len(client.post("/score", json=body).json["scores"]) == 1
@@ -142,5 +145,5 @@ def test_production_without_a_model_or_with_another_encoder(trained: Workspace, 
     other = trained.config.model_copy(
         update={"model": trained.config.model.model_copy(update={"image_size": 96})}
     )
-    with pytest.raises(StoreError, match="96 pixels"):
+    with pytest.raises(StoreError, match="at 96"):
         open_production(other.model_copy(update={"dataset": trained.config.dataset}))

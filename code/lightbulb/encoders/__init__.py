@@ -16,6 +16,7 @@ class Encoder(ABC):
     name: ClassVar[str]
     data_type: ClassVar[str]  # what it reads: "images"
     dim: int  # length of an embedding
+    image_size: int  # side in pixels of what it sees
     fingerprint: str  # changes whenever the embeddings would
     weights_name: str  # which weights they are, for people
     banner: str | None = None  # a warning the user must see, such as a fallback
@@ -27,6 +28,16 @@ class Encoder(ABC):
 
         Raises: WeightsError if configured weights are missing or do not fit.
         """
+
+    @classmethod
+    def accepts(cls, wanted: str) -> bool:
+        """Whether `model.encoder: wanted` means this class: its name, or one of the models it stands for."""
+        return wanted == cls.name
+
+    @classmethod
+    def examples(cls) -> tuple[str, ...]:
+        """What `model.encoder` may say to get this class, for messages."""
+        return (cls.name,)
 
     @abstractmethod
     def prepare(self, data: bytes) -> object:

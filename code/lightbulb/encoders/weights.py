@@ -40,15 +40,18 @@ class Weights:
     banner: str | None = None
 
 
-def resolve_weights(configured: str, *, url: str, builtin: str) -> Weights:
+def resolve_weights(configured: str, *, url: str, builtin: str | None) -> Weights:
     """Finds weights in this order: the configured path, torchvision's, the built-in ones.
 
     configured: "auto", "torchvision", "builtin" or a path to a .safetensors or .pth file.
-    url: torchvision's, ending in -HASH8.pth as all of theirs do. builtin: file in `weights/`.
+    url: torchvision's, ending in -HASH8.pth as all of theirs do. builtin: file in `weights/`, None if the
+    project has none for this network.
 
     Raises: WeightsError if what was asked for by name cannot be had; "auto" falls back with a banner.
     """
     if configured == "builtin":
+        if builtin is None:
+            raise WeightsError("model.weights: there are built-in weights for the encoder squeezenet alone")
         return _load(BUILTIN_DIRECTORY / builtin, "built-in")
     if configured not in ("auto", "torchvision"):
         return _load(Path(configured), Path(configured).name)
@@ -57,6 +60,11 @@ def resolve_weights(configured: str, *, url: str, builtin: str) -> Weights:
     except WeightsError as error:
         if configured == "torchvision":
             raise
+        if builtin is None:
+            raise WeightsError(
+                f"model.weights: torchvision's could not be had ({error.message}), and only squeezenet has "
+                "built-in ones: start with a network once, or set model.weights to a file"
+            ) from error
         reason = error.message
     log.warning("weights.fallback", weights="built-in", reason=reason)
     fallback = _load(BUILTIN_DIRECTORY / builtin, "built-in")

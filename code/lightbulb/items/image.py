@@ -63,7 +63,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def read_pixels(data: bytes, size: int, *, max_pixels: float) -> NDArray[np.uint8]:
+def read_pixels(
+    data: bytes,
+    size: int,
+    *,
+    max_pixels: float,
+    resample: Image.Resampling = Image.Resampling.BILINEAR,
+) -> NDArray[np.uint8]:
     """Encoded bytes → what an encoder reads: uint8 (size, size, 3).
 
     The whole picture is scaled to a square rather than cropped: what is asked about may lie at the edge.
@@ -72,7 +78,7 @@ def read_pixels(data: bytes, size: int, *, max_pixels: float) -> NDArray[np.uint
     """
     image = open_image(data, max_pixels=max_pixels, at_least=size)
     if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
+        image = image.resize((size, size), resample)
     return np.asarray(image, dtype=np.uint8)
 
 

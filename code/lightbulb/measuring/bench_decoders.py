@@ -26,7 +26,7 @@ from lightbulb.decoders.normalise import PoolStatistics, normalise
 from lightbulb.errors import InputError
 from lightbulb.measuring.simulate import in_parallel, read_truth
 from lightbulb.records import Float32s, Float64s, Ints
-from lightbulb.services.assemble import DECODERS, ENCODERS
+from lightbulb.services.assemble import DECODERS, encoder_named
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.training.evaluate import stratified_folds
 
@@ -69,7 +69,7 @@ def bench_and_report(
     as_json: bool = False,
 ) -> dict[str, Any]:
     """Prints a table or one JSON object. Raises: InputError, ConfigError."""
-    encoder = EncoderHandle(ENCODERS[config.model.encoder], config)
+    encoder = EncoderHandle(encoder_named, config)
     truth = read_truth(config, truth_path, encoder)
     items = EmbeddedItems.of(truth.embeddings.astype(np.float32), truth.targets, len(config.classes))
     result = {

@@ -32,7 +32,7 @@ from lightbulb.items.folder import key_below
 from lightbulb.measuring import finish
 from lightbulb.measuring.peers import peer_strategy
 from lightbulb.records import Answer, Bools, Float16s, Ints
-from lightbulb.services.assemble import ENCODERS, FORMATS, TASKS, Workspace, open_workspace
+from lightbulb.services.assemble import FORMATS, TASKS, Workspace, encoder_named, open_workspace
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.store.embeddings import EmbeddingCache
 
@@ -92,7 +92,7 @@ def simulate_and_report(
 
     Raises: InputError, ConfigError.
     """
-    encoder = EncoderHandle(ENCODERS[config.model.encoder], config)
+    encoder = EncoderHandle(encoder_named, config)
     truth = read_truth(config, truth_path, encoder)
     pool = len(truth.keys) - round(TEST_SHARE * len(truth.keys))
     if budgets[-1] > pool:
@@ -118,7 +118,7 @@ def finish_and_report(
 
     Raises: InputError, ConfigError.
     """
-    encoder = EncoderHandle(ENCODERS[config.model.encoder], config)
+    encoder = EncoderHandle(encoder_named, config)
     truth = read_truth(config, truth_path, encoder)
     runs = in_parallel(finish_run, [(config, truth, seed) for seed in range(seeds)], jobs)
     found = finish.report(runs, config.auto_label.confidence)

@@ -19,8 +19,8 @@ from lightbulb.files import write_atomically
 from lightbulb.pretraining.images import ImageSource, open_sources
 from lightbulb.pretraining.network import CHANNELS
 from lightbulb.pretraining.objectives import Distillation, Objective, Supervised, VICReg
-from lightbulb.pretraining.pretrain import Pretraining, Report, Settings, device_name
-from lightbulb.torch_setup import torch
+from lightbulb.pretraining.pretrain import Pretraining, Report, Settings
+from lightbulb.torch_setup import pick_device, torch
 from lightbulb.vision import torchvision
 
 REPORT_SECONDS = 30.0  # between two lines, where there is no terminal to draw a bar on
@@ -65,7 +65,7 @@ def load_teacher(wanted: str, settings: Settings) -> tuple[torch.nn.Module, int,
     wanted: a file with weights of SqueezeNet 1.1, or the name of a torchvision classification model, whose
     weights torchvision downloads. Raises: InputError, WeightsError.
     """
-    device = torch.device(device_name(settings.device))
+    device = pick_device(settings.device)
     if Path(wanted).suffix in (".safetensors", ".pth"):
         weights = resolve_weights(wanted, url="", builtin="")
         network = torchvision.models.squeezenet1_1(weights=None).features

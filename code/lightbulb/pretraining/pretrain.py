@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 from safetensors.torch import load_file, save
 
-from lightbulb.encoders.squeezenet import IMAGENET_MEAN, IMAGENET_STD
+from lightbulb.encoders.torch_images import IMAGENET_MEAN, IMAGENET_STD
 from lightbulb.errors import InputError
 from lightbulb.files import write_atomically
 from lightbulb.pretraining.augment import vary_colours
@@ -21,7 +21,7 @@ from lightbulb.pretraining.batches import Batch, Batches, Recipe
 from lightbulb.pretraining.images import ImageSource
 from lightbulb.pretraining.network import folded, load_folded, trainable_features
 from lightbulb.pretraining.objectives import Objective, Views
-from lightbulb.torch_setup import torch
+from lightbulb.torch_setup import device_problem, has_bfloat16, pick_device, torch
 
 log = structlog.get_logger()
 
@@ -66,6 +66,8 @@ class Pretraining:
     def __init__(
         self, sources: list[ImageSource], objective: Objective, purpose: str, settings: Settings, out: Path
     ) -> None:
+        if problem := device_problem(settings.device):
+            raise InputError(f"--device: {problem}")
         self._settings = settings
         self._out = out
         self._checkpoint = out.with_suffix(out.suffix + ".checkpoint")
@@ -73,7 +75,7 @@ class Pretraining:
         self._identity = hashlib.sha256(
             json.dumps(described, default=str, sort_keys=True).encode()
         ).hexdigest()
-        self._device = torch.device(device_name(settings.device))
+        self._device = pick_device(settings.device)
         self._low_precision = has_bfloat16(self._device)
         recipe = Recipe(settings.size, settings.batch, objective.views, objective.mosaics)
         self._batches = Batches(sources, recipe, settings.seed, settings.workers)
@@ -207,19 +209,3 @@ def one_cycle(done: float) -> float:
     if done < WARM_UP:
         return max(done / WARM_UP, 0.01)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (done - WARM_UP) / (1 - WARM_UP))))
-
-
-def device_name(wanted: str) -> str:
-    """ "auto" → "cuda" where there is one, else "cpu". Raises: InputError for a device that is not there."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"--device: there is no {wanted}")
-    return wanted
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is computed with in hardware, rather than imitated."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

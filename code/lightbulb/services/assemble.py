@@ -46,6 +46,7 @@ from lightbulb.store.items import Holdout, ItemStore
 from lightbulb.store.labels import LabelStore
 from lightbulb.store.models import ModelFolder, ModelHistory
 from lightbulb.tasks import Task
+from lightbulb.torch_setup import device_problem
 from lightbulb.training.fit import CalibratedClassifier
 
 log = structlog.get_logger()
@@ -63,13 +64,12 @@ WEIGHT_NAMES = ("auto", "torchvision", "builtin")
 
 def read_config(path: Path, *, needs_dataset: bool = True) -> Config:
     """The YAML, its names and its folders checked together. Raises: ConfigError listing every mistake."""
-    checks = [name_problems, weight_problems]
+    checks = [name_problems, encoder_problems, weight_problems]
     return load_config(path, [*checks, dataset_problems] if needs_dataset else checks)
 
 
 def name_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
     known: dict[str, Collection[str]] = {
-        "model.encoder": ENCODERS,
         "model.decoder": DECODERS,
         "learning.strategy": STRATEGIES,
         "dataset.data_type": {task.data_type for task in TASKS.values()},
@@ -83,6 +83,25 @@ def name_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
     of_this = [name.partition("/")[2] for name in TASKS if name.startswith(f"{data_type}/")]
     if of_this and isinstance(label_type, str) and label_type not in of_this:
         yield "label.type", f"unknown type {label_type!r} for {data_type}{did_you_mean(label_type, of_this)}"
+
+
+def encoder_named(name: str) -> type[Encoder]:
+    """Raises: KeyError if nothing goes by this name."""
+    for encoder in ENCODERS.values():
+        if encoder.accepts(name):
+            return encoder
+    raise KeyError(name)
+
+
+def encoder_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
+    name = value_at(raw, "model.encoder")
+    if isinstance(name, str) and not any(one.accepts(name) for one in ENCODERS.values()):
+        known = [example for one in ENCODERS.values() for example in one.examples()]
+        hint = did_you_mean(name, known) or f" (known: {', '.join(known)}, any model of torchvision)"
+        yield "model.encoder", f"unknown name {name!r}{hint}"
+    device = value_at(raw, "model.device")
+    if isinstance(device, str) and (problem := device_problem(device)):
+        yield "model.device", problem
 
 
 def weight_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
@@ -209,7 +228,7 @@ def _assemble(
     _take_in(judgements, importing, labels, config)
     catalog = Catalog(items, labels, batches, config.classes)
     changes = Changes(catalog)
-    encoder = EncoderHandle(ENCODERS[config.model.encoder], config)
+    encoder = EncoderHandle(encoder_named, config)
     history = ModelHistory(database)
     encoded = EncodedPool(items, learning.seed)
     learner = Learner(
@@ -258,7 +277,7 @@ def _assemble(
             batch_size=config.auto_label.batch_size, seed=learning.seed,
         ),
         scoring=Scoring(
-            snapshot, encoder.get, make_fetcher(config), lambda: explain_no_model(learner, train)
+            snapshot, learner.encoder_of, make_fetcher(config), lambda: explain_no_model(learner, train)
         ),
         media=media,
         importing=importing,
@@ -333,12 +352,12 @@ def open_production(config: Config) -> Production:
     if stored is None:
         raise StoreError(f"model.directory: {config.model_directory} holds no model; label some items first")
     card = stored.card
-    encoder = EncoderHandle(ENCODERS[card["encoder"]], config)
+    encoder = EncoderHandle(encoder_named, config)
     if encoder.get().fingerprint != card["encoder_fingerprint"]:
         raise StoreError(
-            f"model.weights: model {stored.version} was made with {card['weights']!r} weights at "
-            f"{card['image_size']} pixels, but {encoder.get().weights_name!r} at "
-            f"{config.model.image_size} pixels were found"
+            f"model.encoder: model {stored.version} was made with {card['encoder']} ({card['weights']}) at "
+            f"{card['image_size']} pixels, but the config means {encoder.name} "
+            f"({encoder.get().weights_name}) at {encoder.get().image_size}"
         )
     if tuple(card["classes"]) != config.classes:
         raise StoreError(f"label.classes: model {stored.version} knows {card['classes']}")
@@ -359,5 +378,7 @@ def open_production(config: Config) -> Production:
         temperature=classifier.temperature,
         published_at=0.0,
     )
-    scoring = Scoring(lambda: snapshot, encoder.get, make_fetcher(config), lambda: NotReady("no model"))
+    scoring = Scoring(
+        lambda: snapshot, lambda _: encoder.get(), make_fetcher(config), lambda: NotReady("no model")
+    )
     return Production(config, task, scoring, snapshot)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import structlog
@@ -21,7 +22,7 @@ from lightbulb.config import Config
 from lightbulb.decoders import Decoder
 from lightbulb.encoders import Encoder
 from lightbulb.encoders.embed import EncodedChunk, encode_files
-from lightbulb.errors import LightBulbError
+from lightbulb.errors import LightBulbError, WeightsError
 from lightbulb.records import Accuracy, Bools, Float32s, Ints, Snapshot, Suspect
 from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.services.encoded import EncodedPool
@@ -105,6 +106,7 @@ class Learner:
         self._items_revision = -1
         self._stream: Iterator[EncodedChunk] | None = None
         self._fitted: CatalogView | None = None  # the labels that the snapshot knows
+        self._former: Encoder | None = None  # of a snapshot made before the config named another encoder
         self._unscored = 0
         self._scored_at = 0.0
         self._state = "idle" if train else "off"
@@ -137,6 +139,13 @@ class Learner:
         if len(np.unique(teaching)) < 2:
             return Needed(1, "1 more label needed, of another class than those so far")
         return None
+
+    def encoder_of(self, snapshot: Snapshot) -> Encoder:
+        """The encoder that a snapshot's classifier reads. Raises: WeightsError."""
+        former = self._former
+        if former is not None and former.fingerprint == snapshot.encoder_fingerprint:
+            return former
+        return self._encoder.get()
 
     def wait_for(self, condition: Callable[[Snapshot], bool], timeout: float) -> Snapshot | None:
         """The first snapshot from now on that meets the condition; None after `timeout` seconds."""
@@ -290,6 +299,8 @@ class Learner:
         usable = view.labelled & self._has_embedding(view)
         teaching = view.labels[self._teaching(view)]
         enough = int(usable.sum()) >= self._config.learning.start_after
+        if self._served_by_former() and (view.labelled & ~view.broken & ~usable).any():
+            return False  # the former encoder's model knows more labels, until all are encoded anew
         return enough and len(np.unique(teaching)) >= 2
 
     def _fit(self, view: CatalogView) -> None:
@@ -326,21 +337,28 @@ class Learner:
 
     def _restore(self, stored: StoredModel, encoder: Encoder) -> None:
         card = stored.card
-        if (
-            card["encoder_fingerprint"] != encoder.fingerprint
-            or tuple(card["classes"]) != self._config.classes
-        ):
-            log.warning("model.not_restored", version=stored.version, reason="other encoder or classes")
+        if tuple(card["classes"]) != self._config.classes:
+            log.warning("model.not_restored", version=stored.version, reason="other classes")
             return
         if card["decoder"] != self._decoder.name:
             log.warning("model.not_restored", version=stored.version, reason="other decoder")
             return
         view = self._catalog.view
+        pool = self._encoded
+        if card["encoder_fingerprint"] != encoder.fingerprint:
+            former = self._find_former(card)
+            if former is None:
+                log.warning("model.not_restored", version=stored.version, reason="its encoder is not there")
+                return
+            self._former, encoder = former, former
+            pool = EncodedPool(self._items, self._config.learning.seed)
+            pool.open(EmbeddingCache(self._config.embeddings_directory, former.fingerprint, former.dim), view)
         classifier = CalibratedClassifier.from_arrays(self._decoder, stored.arrays)
         accuracy = Accuracy(**card["accuracy"]) if card["accuracy"] else None
         snapshot = self._scored(
             view, classifier, accuracy, stored.version,
             trained_on=card["trained_on"], metrics=card["metrics"], labels=card["labels"],
+            pool=pool, fingerprint=encoder.fingerprint,
         )  # fmt: skip
         confusion = card.get("confusion")
         snapshot = replace(
@@ -349,8 +367,22 @@ class Learner:
             suspects=tuple(Suspect(**one) for one in card.get("suspects", [])),
             recalled=card.get("recalled", 0),
         )
-        self._publish(snapshot, view if card["last_action"] == view.last_action else None)
+        known = card["last_action"] == view.last_action and not self._former
+        self._publish(snapshot, view if known else None)
         log.info("model.restored", version=stored.version, labels=snapshot.labels)
+
+    def _served_by_former(self) -> bool:
+        former, snapshot = self._former, self._snapshot
+        return former is not None and snapshot is not None and self.encoder_of(snapshot) is former
+
+    def _find_former(self, card: Mapping[str, Any]) -> Encoder | None:
+        """The encoder of a stored model, if it can still be had just as it was."""
+        try:
+            encoder = self._encoder.like(card["made_with"]).get()
+        except (KeyError, WeightsError) as error:
+            log.warning("encoder.former_missing", reason=str(error))
+            return None
+        return encoder if encoder.fingerprint == card["encoder_fingerprint"] else None
 
     def _publish(self, snapshot: Snapshot, fitted: CatalogView | None) -> None:
         with self._published:
@@ -403,14 +435,20 @@ class Learner:
         metrics: dict[str, float],
         labels: int | None = None,
         members: Sequence[CalibratedClassifier] = (),
+        pool: EncodedPool | None = None,
+        fingerprint: str | None = None,
     ) -> Snapshot:
-        """The snapshot of a classifier: the encoded pool scored with it."""
+        """The snapshot of a classifier: the encoded pool scored with it.
+
+        pool, fingerprint: of the encoder that it was made with, if not the present one.
+        """
         self._state = "scoring" if self._train else "off"
-        rows = self._encoded.rows(view.ids)
+        pool = pool or self._encoded
+        rows = pool.rows(view.ids)
         encoded = rows >= 0
-        probs = self._score(classifier, rows[encoded])
+        probs = self._score(classifier, pool, rows[encoded])
         voting = members if "votes" in self._needs else ()
-        votes = [self._score(member, rows[encoded]) for member in voting]
+        votes = [self._score(member, pool, rows[encoded]) for member in voting]
         self._unscored, self._scored_at = 0, time.monotonic()
         # Before the accuracy is measured nothing vouches for the model's confidence: it proposes nothing.
         allowed = view.allowed_proposals(view.ids[encoded], probs.argmax(axis=1).astype(np.int64))
@@ -425,7 +463,7 @@ class Learner:
             trained_on=trained_on,
             labels=int((view.labelled & encoded).sum()) if labels is None else labels,
             labels_revision=view.revision,
-            encoder_fingerprint=self._encoder.get().fingerprint,
+            encoder_fingerprint=fingerprint or self._encoder.get().fingerprint,
             item_ids=view.ids[encoded],
             probs=probs,
             votes=np.stack(votes) if votes else None,
@@ -437,10 +475,10 @@ class Learner:
             recalled=view.recalled,
         )
 
-    def _score(self, classifier: CalibratedClassifier, rows: Ints) -> Float32s:
+    def _score(self, classifier: CalibratedClassifier, pool: EncodedPool, rows: Ints) -> Float32s:
         scored = [np.empty((0, len(self._config.classes)), dtype=np.float32)]
         for start in range(0, len(rows), SCORING_CHUNK):
-            embeddings = self._encoded.embeddings(rows[start : start + SCORING_CHUNK])
+            embeddings = pool.embeddings(rows[start : start + SCORING_CHUNK])
             scored.append(classifier.probabilities(embeddings))
         return np.concatenate(scored)
 
@@ -450,9 +488,10 @@ class Learner:
         return {
             "task": f"{self._config.dataset.data_type}/{self._config.label.type}",
             "classes": list(snapshot.classes),
-            "encoder": encoder.name,
+            "encoder": self._encoder.name,
             "weights": encoder.weights_name,
-            "image_size": self._config.model.image_size,
+            "image_size": encoder.image_size,
+            "made_with": self._encoder.made_with(),
             "encoder_fingerprint": encoder.fingerprint,
             "decoder": self._decoder.name,
             "temperature": snapshot.temperature,

@@ -28,12 +28,15 @@ class Scored:
 
 
 class Scoring:
-    """explain: raises the NotReady that says what is missing while there is no snapshot."""
+    """encoder: the one that a snapshot was made with.
+
+    explain: raises the NotReady that says what is missing while there is no snapshot.
+    """
 
     def __init__(
         self,
         snapshot: Callable[[], Snapshot | None],
-        encoder: Callable[[], Encoder],
+        encoder: Callable[[Snapshot], Encoder],
         fetcher: UrlFetcher,
         explain: Callable[[], NotReady],
     ) -> None:
@@ -55,7 +58,7 @@ class Scoring:
         Raises: NotReady while there is no model; UnreadableImage naming every input that is no image.
         """
         snapshot = self._ready()
-        encoder = self._encoder()
+        encoder = self._encoder(snapshot)
         shown = names if names is not None else [f"image {index}" for index in range(len(files))]
         scores = []
         for start in range(0, len(files), CHUNK):
