@@ -330,6 +330,31 @@ def decoders(config_path: Path, truth: Path, seeds: int, imbalance: float, as_js
     bench_and_report(read_config(config_path), truth, seeds, imbalance, as_json=as_json)
 
 
+@bench.command("encode")
+@config_option
+@click.option(
+    "--images", default=256, show_default=True, type=click.IntRange(32), help="Files in each round."
+)
+@click.option("--photographs", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="A folder of images of one's own (default: synthetic ones).")  # fmt: skip
+@click.option("--variants", is_flag=True, help="Also try other ways to run the network.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def bench_encode_command(
+    config_path: Path, images: int, folder: Path | None, variants: bool, as_json: bool
+) -> None:
+    """Files to embeddings, decoding included, beside the bare forward pass."""
+    set_up_logging("warning")
+    from lightbulb.measuring.bench import show
+    from lightbulb.measuring.bench_encode import bench_encode, show_variants
+    from lightbulb.services.assemble import read_config
+
+    config = read_config(config_path, needs_dataset=False)
+    result = bench_encode(config, images=images, folder=folder, variants=variants)
+    show({key: value for key, value in result.items() if as_json or key != "variants"}, as_json)
+    if variants and not as_json:
+        show_variants(result)
+
+
 @bench.command()
 @click.option("--items", default=100_000, show_default=True, type=click.IntRange(1))
 @click.option("--count", default=10, show_default=True, type=click.IntRange(1), help="Questions wanted.")

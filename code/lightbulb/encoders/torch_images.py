@@ -70,15 +70,16 @@ class TorchImages(Encoder):
         self._network = prepared
         self._shown = shown
         self._max_pixels = max_pixels
-        self._mean = (torch.tensor(shown.mean) * 255).view(1, 3, 1, 1).to(self._device)
-        self._scale = (1 / (torch.tensor(shown.std) * 255)).view(1, 3, 1, 1).to(self._device)
+        mean, std = (
+            torch.tensor(values).view(1, 3, 1, 1).to(self._device) for values in (shown.mean, shown.std)
+        )
+        self._scale, self._shift = 1 / (255 * std), -mean / std
         self.image_size = shown.size
         self.batch = self._batch_size()
         if convert:
             self._network.to(memory_format=torch.channels_last)
             self._lower_precision()
-        precision = str(self._type).removeprefix("torch.")
-        recipe = f"{identity}|{shown.recipe()}|{precision}"
+        recipe = f"{identity}|{shown.recipe()}|{self.precision}"
         self.fingerprint = hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
     @abstractmethod
@@ -99,6 +100,35 @@ class TorchImages(Encoder):
             ]
         return np.concatenate(encoded)
 
+    @property
+    def device(self) -> str:
+        return str(self._device)
+
+    @property
+    def precision(self) -> str:
+        return str(self._type).removeprefix("torch.")
+
+    def blank_batch(self, count: int) -> torch.Tensor:
+        """An input of the network (count, 3, h, w), as it takes it fastest: for measuring."""
+        blank = torch.zeros(count, 3, self.image_size, self.image_size, dtype=self._type, device=self._device)
+        return blank.contiguous(memory_format=torch.channels_last)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """The bare network, waited for: for measuring."""
+        with torch.inference_mode():
+            return self.finish(self._network(batch))
+
+    def finish(self, result: torch.Tensor) -> torch.Tensor:
+        """The result, once it is there: a GPU answers before it has computed."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return result
+
+    def fresh_network(self) -> Any:
+        """A copy of the network on the CPU, float32, contiguous: for measuring."""
+        network: Any = copy.deepcopy(self._network)
+        return network.cpu().float().to(memory_format=torch.contiguous_format)
+
     def measured_dim(self) -> int:
         """Length of an embedding, found by encoding a black picture."""
         size = self._shown.size
@@ -110,8 +140,9 @@ class TorchImages(Encoder):
         if self._device.type == "cuda":
             pixels = pixels.pin_memory().to(self._device, non_blocking=True)
         # (n, h, w, 3) seen as (n, 3, h, w) is channels_last already
-        batch = pixels.permute(0, 3, 1, 2).float().sub_(self._mean).mul_(self._scale)
-        pooled = self.pool(self._network(batch.to(self._type)))
+        batch = pixels.permute(0, 3, 1, 2).to(self._type)
+        scale, shift = self._scale.to(self._type), self._shift.to(self._type)
+        pooled = self.pool(self._network(torch.addcmul(shift, batch, scale)))
         return pooled.float().cpu().numpy().astype(np.float16)
 
     def _lower_precision(self) -> None:

@@ -1,0 +1,192 @@
+"""Files → embeddings, beside the bare forward pass of the same network at the same size, batch and precision.
+
+The two take turns, round by round, so that whatever else the machine does disturbs both alike.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from torch.utils.flop_counter import FlopCounterMode
+
+from lightbulb.config import Config
+from lightbulb.encoders.embed import encode_files
+from lightbulb.encoders.torch_images import TorchImages
+from lightbulb.errors import InputError
+from lightbulb.measuring.photographs import read_images, synthetic_photographs
+from lightbulb.services.assemble import encoder_named
+from lightbulb.torch_setup import torch
+
+ROUNDS = 5
+PEAK_SIDE = 2048  # of the square matrices whose product stands for the machine's peak
+VARIANT_ROUNDS = 5
+
+
+def bench_encode(
+    config: Config, *, images: int = 256, folder: Path | None = None, variants: bool = False
+) -> dict[str, Any]:
+    """images: files to encode in each round. folder: of photographs; synthetic ones by default.
+
+    Raises: InputError for an encoder that is no torch network or a folder without images; WeightsError.
+    """
+    encoder = encoder_named(config.model.encoder).load(config)
+    if not isinstance(encoder, TorchImages):
+        raise InputError(f"model.encoder: {config.model.encoder} has no bare forward pass to compare with")
+    photographs = read_images(folder) if folder else synthetic_photographs(np.random.default_rng(0))
+    batch = encoder.blank_batch(min(images, encoder.batch))
+    times = measure(encoder, photographs, batch, images)
+    flops = flops_of(encoder)
+    bare = statistics.median(times["bare"])
+    peak = peak_flops(encoder)
+    result: dict[str, Any] = {
+        "bench": "encode",
+        "encoder": config.model.encoder,
+        "weights": encoder.weights_name,
+        "image_size": encoder.image_size,
+        "batch": len(batch),
+        "precision": encoder.precision,
+        "device": encoder.device,
+        "threads": torch.get_num_threads(),
+        "images_per_second": round(1 / statistics.median(times["files"]), 1),
+        "encode_only_images_per_second": round(1 / statistics.median(times["encode"]), 1),
+        "bare_forward_images_per_second": round(1 / bare, 1),
+        "ratio": round(ratio_of(times["bare"], times["files"]), 3),
+        "encode_only_ratio": round(ratio_of(times["bare"], times["encode"]), 3),
+        "bare_gflop_per_second": round(flops / bare / 1e9, 1),
+        "matrix_product_gflop_per_second": round(peak / 1e9, 1),
+        "share_of_peak": round(flops / bare / peak, 3),
+    }
+    if variants:
+        result["variants"] = try_variants(encoder)
+    return result
+
+
+def measure(
+    encoder: TorchImages, photographs: Sequence[bytes], batch: torch.Tensor, images: int
+) -> dict[str, list[float]]:
+    """Seconds per image in each round: from files, from prepared pixels, and the bare network alone."""
+    ready = [encoder.prepare(data) for data in photographs[: len(batch)]]
+    with tempfile.TemporaryDirectory(prefix="lightbulb-bench-") as folder:
+        files = write_files(photographs, images, Path(folder))
+        ways: dict[str, Callable[[], float]] = {
+            "files": lambda: per_image(lambda: run_files(encoder, files), images, images),
+            "encode": lambda: per_image(lambda: encoder.encode(ready), len(ready), images),
+            "bare": lambda: per_image(lambda: encoder.forward(batch), len(batch), images),
+        }
+        rounds = [{name: way() for name, way in ways.items()} for _ in range(ROUNDS + 1)]
+    return {name: [one[name] for one in rounds[1:]] for name in ways}  # the first warms up
+
+
+def write_files(photographs: Sequence[bytes], count: int, folder: Path) -> list[tuple[int, Path]]:
+    """(item, file): the photographs over and over. Told apart by a byte after the image's end."""
+    files = []
+    for index in range(count):
+        path = folder / f"{index:06}.jpg"
+        path.write_bytes(photographs[index % len(photographs)] + index.to_bytes(4, "little"))
+        files.append((index, path))
+    return files
+
+
+def run_files(encoder: TorchImages, files: Sequence[tuple[int, Path]]) -> int:
+    """The path that fills the cache, from reading the files on; how many embeddings came of it."""
+    return sum(len(chunk.new) for chunk in encode_files(encoder, files, cached=lambda content: False))
+
+
+def per_image(work: Callable[[], object], done: int, wanted: int) -> float:
+    """Seconds per image, repeating work that does `done` of them until `wanted` are."""
+    times = -(-wanted // done)
+    return seconds_of(lambda: [work() for _ in range(times)]) / (times * done)
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def ratio_of(bare: Sequence[float], ours: Sequence[float]) -> float:
+    """How fast ours is beside the bare one: median over the rounds."""
+    return statistics.median(one / other for one, other in zip(bare, ours, strict=True))
+
+
+def flops_of(encoder: TorchImages) -> int:
+    """Of one image: a multiplication and an addition count as two."""
+    with FlopCounterMode(display=False) as counter:
+        encoder.forward(encoder.blank_batch(1))
+    return int(counter.get_total_flops())
+
+
+def peak_flops(encoder: TorchImages) -> float:
+    """FLOP/s of a large matrix product in the encoder's precision, on its device: the best of a few."""
+    batch = encoder.blank_batch(1)
+    a = torch.rand(PEAK_SIDE, PEAK_SIDE).to(batch.device, batch.dtype)
+    best = min(seconds_of(lambda: encoder.finish(a @ a)) for _ in range(6))
+    return 2 * PEAK_SIDE**3 / best
+
+
+def try_variants(encoder: TorchImages) -> list[dict[str, Any]]:
+    """Other ways to run the same network: images per second, and their embeddings' cosine to float32's."""
+    pixels = torch.rand(16, 3, encoder.image_size, encoder.image_size)
+    plain = encoder.fresh_network()
+    reference = encoder.pool(run_network(plain, pixels)).float()
+    made: list[tuple[str, Callable[[], Callable[[], torch.Tensor]]]] = [
+        ("float32, contiguous", lambda: lambda: run_network(plain, pixels)),
+        ("float32, channels_last", lambda: channels_last(encoder.fresh_network(), pixels, torch.float32)),
+        ("bfloat16, channels_last", lambda: channels_last(encoder.fresh_network(), pixels, torch.bfloat16)),
+        ("float32, TorchScript frozen and optimised", lambda: optimised(encoder.fresh_network(), pixels)),
+        ("float32, torch.compile", lambda: compiled(encoder.fresh_network(), pixels)),
+    ]
+    found: list[dict[str, Any]] = []
+    for name, make in made:
+        try:
+            work = make()
+            embedding = encoder.pool(work()).float()
+            seconds = min(seconds_of(work) for _ in range(VARIANT_ROUNDS))
+        except Exception as error:  # a compiler may be missing, an operator may not be there in bfloat16
+            found.append({"variant": name, "problem": str(error).strip().splitlines()[0][:100]})
+            continue
+        alike = torch.nn.functional.cosine_similarity(embedding, reference).min()
+        rate = round(len(pixels) / seconds, 1)
+        found.append({"variant": name, "images_per_second": rate, "cosine": round(float(alike), 5)})
+    return found
+
+
+def run_network(network: Any, pixels: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        return network(pixels)
+
+
+def channels_last(network: Any, pixels: torch.Tensor, kind: torch.dtype) -> Callable[[], torch.Tensor]:
+    network = network.to(memory_format=torch.channels_last).to(kind)
+    turned = pixels.to(kind).contiguous(memory_format=torch.channels_last)
+    return lambda: run_network(network, turned)
+
+
+def optimised(network: Any, pixels: torch.Tensor) -> Callable[[], torch.Tensor]:
+    script: Any = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.script(network.eval())))
+    run_network(script, pixels)  # the first calls are profiled
+    return lambda: run_network(script, pixels)
+
+
+def compiled(network: Any, pixels: torch.Tensor) -> Callable[[], torch.Tensor]:
+    faster: Any = torch.compile(network.to(memory_format=torch.channels_last))
+    turned = pixels.contiguous(memory_format=torch.channels_last)
+    return lambda: run_network(faster, turned)
+
+
+def show_variants(result: dict[str, Any]) -> None:
+    table = Table(title=f"{result['encoder']} on {result['device']}, {result['threads']} threads")
+    for column in ("variant", "images/s", "cosine to float32"):
+        table.add_column(column)
+    for one in result["variants"]:
+        rate = one.get("images_per_second", one.get("problem"))
+        table.add_row(one["variant"], str(rate), str(one.get("cosine", "–")))
+    Console().print(table)

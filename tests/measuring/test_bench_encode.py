@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightbulb.encoders.squeezenet import SqueezeNet
+from lightbulb.errors import InputError
+from lightbulb.measuring import bench_encode as module
+from lightbulb.measuring.bench_encode import bench_encode, flops_of, ratio_of
+from lightbulb.measuring.photographs import synthetic_photographs
+from support import config_for
+
+
+def test_reports_the_path_from_files_beside_the_bare_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ROUNDS", 2)
+    monkeypatch.setattr(module, "PEAK_SIDE", 256)
+    result = bench_encode(config_for(tmp_path, tmp_path), images=5)
+    assert (result["image_size"], result["batch"], result["encoder"]) == (64, 5, "squeezenet")
+    assert result["images_per_second"] > 0 and 0 < result["ratio"] < 1.5
+    assert result["bare_gflop_per_second"] > 0 and result["matrix_product_gflop_per_second"] > 0
+
+
+def test_an_encoder_without_a_bare_network_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        module, "encoder_named", lambda name: type("Other", (), {"load": lambda config: object()})
+    )
+    with pytest.raises(InputError, match="no bare forward pass"):
+        bench_encode(config_for(tmp_path, tmp_path))
+
+
+def test_flops_of_squeezenet_as_published(tmp_path: Path) -> None:
+    """torchvision gives 0.35 billion multiply-adds at 224 pixels, the last convolution included."""
+    encoder = SqueezeNet.load(config_for(tmp_path, tmp_path, model={"image_size": 224}))
+    head = 2 * 512 * 1000 * 13 * 13  # the classifier's convolution, which an encoder leaves out
+    assert flops_of(encoder) + head == pytest.approx(2 * 0.35e9, rel=0.02)
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    assert ratio_of([1.0, 10.0, 1.0], [2.0, 20.0, 4.0]) == 0.5
+
+
+def test_synthetic_photographs_cost_what_photographs_cost() -> None:
+    made = synthetic_photographs(np.random.default_rng(0))
+    assert len({len(one) for one in made}) > 1 and 15_000 < np.mean([len(one) for one in made]) < 120_000
