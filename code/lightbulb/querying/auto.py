@@ -20,7 +20,7 @@ from lightbulb.querying.margin import margins
 from lightbulb.querying.typiclust import typical_rows
 from lightbulb.records import Float32s, Ints
 
-FIRST, FIRST_PER_CLASS = 8, 2  # labels, and labels per class, until the switch
+FIRST, FIRST_PER_CLASS = 22, 1  # labels, and labels per class, until the switch
 SHORTLIST = 5  # least certain items considered for each one wanted
 
 
