@@ -5,6 +5,7 @@ The two take turns, round by round, so that whatever else the machine does distu
 
 from __future__ import annotations
 
+import resource
 import statistics
 import tempfile
 import time
@@ -63,6 +64,7 @@ def bench_encode(
         "bare_gflop_per_second": round(flops / bare / 1e9, 1),
         "matrix_product_gflop_per_second": round(peak / 1e9, 1),
         "share_of_peak": round(flops / bare / peak, 3),
+        "peak_memory_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
     if variants:
         result["variants"] = try_variants(encoder)
