@@ -80,9 +80,10 @@ def serve(
     config = with_address(read_config(config_path, needs_dataset=not production), host, port)
     address = (config.server.host, config.server.port)
     if production:
-        server = listen(create_production_app(open_production(config)), *address)
+        served = open_production(config)
+        server = listen(create_production_app(served), *address)
         announce(config, server)
-        run_until_stopped(server, lambda: None)
+        run_until_stopped(server, served.stop)
         return
     from lightbulb.progress import EncodingBar
 
