@@ -80,9 +80,10 @@ def serve(
     config = with_address(read_config(config_path, needs_dataset=not production), host, port)
     address = (config.server.host, config.server.port)
     if production:
-        server = listen(create_production_app(open_production(config)), *address)
+        served = open_production(config)
+        server = listen(create_production_app(served), *address)
         announce(config, server)
-        run_until_stopped(server, lambda: None)
+        run_until_stopped(server, served.stop)
         return
     from lightbulb.progress import EncodingBar
 
@@ -364,6 +365,22 @@ def questions(items: int, count: int, as_json: bool) -> None:
     from lightbulb.measuring.bench_questions import bench_questions, show
 
     show(bench_questions(items, count), as_json)
+
+
+@bench.command()
+@click.option("--requests", default=200, show_default=True, type=click.IntRange(1), help="Of the one client.")
+@click.option("--clients", default=16, show_default=True, type=click.IntRange(1), help="That ask at once.")
+@click.option("--each", default=20, show_default=True, type=click.IntRange(1),
+              help="Requests of each of them, in each of four rounds.")  # fmt: skip
+@click.option("--images", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Folder of images to upload (default: synthetic photographs).")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def score(requests: int, clients: int, each: int, images: Path | None, as_json: bool) -> None:
+    """Uploads to /score by one client and by many, beside the bare decoding, forward and decoder."""
+    set_up_logging("warning")
+    from lightbulb.measuring.bench_score import Amounts, bench_score, show
+
+    show(bench_score(Amounts(requests=requests, clients=clients, each=each), images), as_json)
 
 
 def with_address(config: Config, host: str | None, port: int | None) -> Config:

@@ -165,6 +165,7 @@ class Workspace:
 
     def stop(self) -> None:
         """Ends the threads and writes the judgements file."""
+        self.scoring.stop()
         self.learner.stop()
         self.judgements.stop()
         self.database.close()
@@ -343,6 +344,9 @@ class Production:
     task: Task
     scoring: Scoring
     snapshot: Snapshot
+
+    def stop(self) -> None:
+        self.scoring.stop()
 
 
 def open_production(config: Config) -> Production:

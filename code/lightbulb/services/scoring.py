@@ -12,9 +12,9 @@ import numpy as np
 from lightbulb.encoders import Encoder
 from lightbulb.errors import InputError, LightBulbError, NotReady
 from lightbulb.records import Float16s, Float32s, Snapshot
+from lightbulb.services.batching import Batching
 from lightbulb.services.fetching import UrlFetcher
 
-CHUNK = 32
 FETCHERS = 8
 
 
@@ -44,6 +44,7 @@ class Scoring:
         self._encoder = encoder
         self._fetcher = fetcher
         self._explain = explain
+        self._batching = Batching()
 
     def score_urls(self, urls: Sequence[str]) -> Scored:
         """Fetches and scores. Raises: as `score_bytes`; FetchError; InputError for an unusable URL."""
@@ -53,28 +54,27 @@ class Scoring:
         return self.score_bytes(_all_or_error(fetched, "url", urls))
 
     def score_bytes(self, files: Sequence[bytes], names: Sequence[str] | None = None) -> Scored:
-        """Scores encoded images.
+        """Scores encoded images, in one forward with those of other requests.
 
-        Raises: NotReady while there is no model; UnreadableImage naming every input that is no image.
+        Raises: NotReady while there is no model, and once stopped; UnreadableImage naming every input that
+        is no image.
         """
         snapshot = self._ready()
         encoder = self._encoder(snapshot)
         shown = names if names is not None else [f"image {index}" for index in range(len(files))]
-        scores = []
-        for start in range(0, len(files), CHUNK):
-            inputs = _all_or_error(
-                [_attempt(encoder.prepare, data) for data in files[start : start + CHUNK]],
-                "name",
-                shown[start : start + CHUNK],
-                start,
-            )
-            scores.append(self.score_embeddings(encoder.encode(inputs), snapshot))
-        return Scored(snapshot.classes, np.concatenate(scores), snapshot.version)
+        # Here rather than in the batch: requests decode side by side, and a bad image stays out of it.
+        inputs = _all_or_error([_attempt(encoder.prepare, data) for data in files], "name", shown)
+        scores = self.score_embeddings(self._batching.encode(encoder, inputs), snapshot)
+        return Scored(snapshot.classes, scores, snapshot.version)
 
     def score_embeddings(self, embeddings: Float16s, snapshot: Snapshot | None = None) -> Float32s:
         """float16 (n, dim) → float32 (n, n_classes). Raises: NotReady."""
         using = snapshot or self._ready()
         return using.classifier.probabilities(embeddings.astype(np.float32))
+
+    def stop(self) -> None:
+        """Answers what is in the forward at this moment, and refuses the rest."""
+        self._batching.stop()
 
     def _ready(self) -> Snapshot:
         snapshot = self._snapshot()
@@ -90,14 +90,13 @@ def _attempt(function: Callable[[Any], Any], argument: Any) -> Any:
         return error
 
 
-def _all_or_error(results: Sequence[Any], kind: str, names: Sequence[str], start: int = 0) -> list[Any]:
+def _all_or_error(results: Sequence[Any], kind: str, names: Sequence[str]) -> list[Any]:
     """The results; or, if some are errors, the first of them with the details of all."""
     failed = [(index, result) for index, result in enumerate(results) if isinstance(result, LightBulbError)]
     if not failed:
         return list(results)
     details = [
-        {"index": start + index, kind: names[index][:200], "problem": error.message}
-        for index, error in failed
+        {"index": index, kind: names[index][:200], "problem": error.message} for index, error in failed
     ]
     index, first = failed[0]
     prefix = f"{names[index]}: " if isinstance(first, InputError) and kind == "name" else ""

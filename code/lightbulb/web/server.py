@@ -11,7 +11,7 @@ from waitress.server import create_server
 
 from lightbulb.errors import StoreError
 
-THREADS = 16
+THREADS = 32  # a request for scores holds one until its batch is done; pages must not wait behind a few dozen
 
 
 def listen(app: Any, host: str, port: int) -> Any:
