@@ -28,9 +28,9 @@ def taught(digits: Path, truth: Mapping[str, str], tmp_path: Path) -> Iterator[W
 
 
 def mislabel(workspace: Workspace, truth: Mapping[str, str], count: int) -> dict[int, str]:
-    """Gives the first items that teach the next digit as label; returns their true ones."""
+    """Gives random items that teach the next digit as label; returns their true ones."""
     view = workspace.catalog.view
-    at = np.flatnonzero(view.teaching)[:count]
+    at = np.random.default_rng(3).choice(np.flatnonzero(view.teaching), count, replace=False)
     right = {int(view.ids[one]): truth[view.keys[one]] for one in at}
     workspace.labeling.save([Answer(item, str((int(label) + 1) % 10), 1.0) for item, label in right.items()])
     learn(workspace)
