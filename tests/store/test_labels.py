@@ -132,13 +132,13 @@ def test_a_batch_is_one_step(database: Database) -> None:
     store, batches = LabelStore(database), BatchStore(database)
     store.record([Answer(4, "B")], "you")
     batch = batch_of(database, 1, 2, 3, 4)
-    _, confirmed = batches.answer(batch, {2: None, 3: "B"}, "me", seconds=None)
+    _, confirmed = batches.answer(batch, {2: None, 3: "B"}, "me", seconds=None, classes=("A", "B"))
     assert confirmed == [1]
     assert values(store) == {1: "A", 3: "B", 4: "B"}
     assert {label.item: label.source for label in store.current()}[1] == Source.CONFIRMED
     assert sorted(batches.rejections()) == [(2, "A"), (3, "A")]
     with pytest.raises(Conflict, match="answered already"):
-        batches.answer(batch, {}, "me", seconds=None)
+        batches.answer(batch, {}, "me", seconds=None, classes=("A", "B"))
     store.undo("me")
     assert values(store) == {4: "B"} and batches.rejections() == []
 
@@ -148,5 +148,5 @@ def test_an_open_batch_belongs_to_its_client_and_model(database: Database) -> No
     batch = batch_of(database, 1, 2)
     assert batches.last_open("tab", 1) == batch.id
     assert batches.last_open("other", 1) is None and batches.last_open("tab", 2) is None
-    batches.answer(batch, {}, "me", seconds=None)
+    batches.answer(batch, {}, "me", seconds=None, classes=("A", "B"))
     assert batches.last_open("tab", 1) is None

@@ -67,7 +67,7 @@ class Outlooks:
         view = self._catalog.view
         rows = snapshot.rows_of(view.ids[view.askable])
         unscored = int((rows < 0).sum())
-        errors = float((1 - snapshot.probs[rows[rows >= 0]].max(axis=1).astype(np.float64)).sum())
+        errors = float((1 - snapshot.scores[rows[rows >= 0]].astype(np.float64)).sum())
         left = len(rows) - unscored
         answers = min(left, math.ceil(ANSWERS_PER_ERROR * errors)) + unscored
         looked_at = len(rows) - answers
