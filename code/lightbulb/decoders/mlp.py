@@ -36,7 +36,7 @@ STEPS, MOST_STEPS = 40, 400
 EPOCHS = 2  # of as many labels as take more than STEPS steps
 MOMENTUM = 0.8
 BATCH = 512  # examples per step; with fewer labels every step sees them all
-FEW = 256  # up to this many examples a second thread gains nothing, and waits for its turn on a busy machine
+FEW = 1024  # up to this many examples a second thread gains little, and waits for its turn on a busy machine
 
 
 class MLP(Decoder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import multiprocessing
+import os
 import re
 import resource
 import sys
@@ -42,6 +43,7 @@ CHUNK = 10_000
 FEWEST_ITEMS = 1000
 LABELS = 200  # given before anything is timed, but for the start
 AT_ONCE = 10  # questions a page asks for
+EARLY = 3  # requests while the default strategy still looks for typical items
 PUBLISH_TIMEOUT_SECONDS = 300.0
 REPEATS = 5
 
@@ -204,23 +206,27 @@ def measure(pool: MadeUpPool, posts: int, requests: int) -> dict[str, Any]:
         first_question = time.perf_counter() - started
         wait_until(lambda: workspace.encoded.ready, workspace)
         encoded = time.perf_counter() - started
+        early = []
         for _ in range(0, LABELS, AT_ONCE):
-            answer(workspace, pool, workspace.asking.next_questions(AT_ONCE)[0])
+            asking = time.perf_counter()
+            questions, _ = workspace.asking.next_questions(AT_ONCE)
+            early.append(time.perf_counter() - asking)
+            answer(workspace, pool, questions)
         wait_for_snapshot(workspace)
-        published = [seconds_to_snapshot(workspace, pool) for _ in range(posts)]
-        asked, answered = ask_while_training(workspace, pool, requests)
+        published = time_snapshots(workspace, pool, posts)
+        asked = ask_while_training(workspace, pool, requests)
         wait_for_snapshot(workspace)
         return {
             "items": pool.items,
             "first_question": first_question,
             "embeddings_loaded": encoded,
-            "snapshot_p50": float(np.median(published)),
-            "questions_p50": float(np.median(asked)),
-            "questions_p99": float(np.percentile(asked, 99)),
-            "answer_p99": float(np.percentile(answered, 99)),
+            "early_questions": max(early[:EARLY]),
+            **published,
+            **asked,
             **time_pages(workspace),
             "memory_gb": most_memory() / 1e9,
             "accuracy": accuracy_of(workspace),
+            "load": os.getloadavg()[1],
         }
     finally:
         workspace.stop()
@@ -230,29 +236,37 @@ def answer(workspace: Workspace, pool: MadeUpPool, questions: Sequence[Question]
     workspace.labeling.save([Answer(one.item, pool.label(one.key), 1.0) for one in questions])
 
 
-def seconds_to_snapshot(workspace: Workspace, pool: MadeUpPool) -> float:
+def time_snapshots(workspace: Workspace, pool: MadeUpPool, posts: int) -> dict[str, float]:
     """From an answer to the published snapshot that knows it."""
-    questions, _ = workspace.asking.next_questions(1)
-    started = time.perf_counter()
-    answer(workspace, pool, questions)
-    wait_for_snapshot(workspace)
-    return time.perf_counter() - started
+    waited, worked = [], []
+    for _ in range(posts):
+        questions, _ = workspace.asking.next_questions(1)
+        started, cpu = time.perf_counter(), time.process_time()
+        answer(workspace, pool, questions)
+        wait_for_snapshot(workspace)
+        waited.append(time.perf_counter() - started)
+        worked.append(time.process_time() - cpu)
+    return {"snapshot_p50": float(np.median(waited)), "snapshot_cpu_p50": float(np.median(worked))}
 
 
-def ask_while_training(
-    workspace: Workspace, pool: MadeUpPool, requests: int
-) -> tuple[list[float], list[float]]:
-    """Seconds of each request for questions and of each answer, the learner having new answers all along."""
-    asked, answered = [], []
+def ask_while_training(workspace: Workspace, pool: MadeUpPool, requests: int) -> dict[str, float]:
+    """Requests for questions, and answers; the learner has new ones to learn from all along."""
+    asked, worked, answered = [], [], []
     questions, _ = workspace.asking.next_questions(1)
     for _ in range(requests):
         started = time.perf_counter()
         answer(workspace, pool, questions[:1])
         answered.append(time.perf_counter() - started)
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.thread_time()
         questions, _ = workspace.asking.next_questions(AT_ONCE)
         asked.append(time.perf_counter() - started)
-    return asked, answered
+        worked.append(time.thread_time() - cpu)
+    return {
+        "questions_p50": float(np.median(asked)),
+        "questions_p99": float(np.percentile(asked, 99)),
+        "questions_cpu_p99": float(np.percentile(worked, 99)),
+        "answer_p99": float(np.percentile(answered, 99)),
+    }
 
 
 def time_pages(workspace: Workspace) -> dict[str, float]:
@@ -334,9 +348,12 @@ def most_memory() -> int:
 ROWS = (
     ("first_question", "start-up to the first question, s", 1),
     ("embeddings_loaded", "start-up to all embeddings known, s", 1),
+    ("early_questions", "10 of the first 30 questions, the longest wait, ms", 1000),
     ("snapshot_p50", "answer → published snapshot, median, s", 1),
+    ("snapshot_cpu_p50", "… of which processor time of all threads, s", 1),
     ("questions_p50", "next 10 questions while training, median, ms", 1000),
     ("questions_p99", "next 10 questions while training, p99, ms", 1000),
+    ("questions_cpu_p99", "… processor time of the request, p99, ms", 1000),
     ("answer_p99", "saving an answer while training, p99, ms", 1000),
     ("proposals", "a batch of proposals, ms", 1000),
     ("first_page", "Dataset page: the first, ms", 1000),
@@ -345,6 +362,7 @@ ROWS = (
     ("search_page", "Dataset page: a search, ms", 1000),
     ("status", "status, ms", 1000),
     ("memory_gb", "most resident memory, GB", 1),
+    ("load", "processes that wanted a processor, 5 minutes' mean", 1),
 )
 
 

@@ -123,7 +123,8 @@ class Asking:
             positions = encoded
         elif len(encoded) >= count:
             return encoded
-        return positions[np.unique(self._rng.integers(len(positions), size=MOST_IN_POOL))]
+        drawn = np.sort(self._rng.integers(len(positions), size=MOST_IN_POOL))
+        return positions[drawn[np.diff(drawn, prepend=-1) > 0]]
 
     def _pool(self, view: CatalogView, ids: Ints) -> Pool:
         """The items as the strategy sees them, and what is labelled or being asked beside them."""

@@ -27,7 +27,7 @@ class KeyIndex:
     @classmethod
     def of(cls, keys: tuple[str, ...]) -> KeyIndex:
         order = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
-        joined = "".join(f"{key}\0" for key in keys).encode().lower()
+        joined = "\0".join([*keys, ""]).encode().lower()
         text = np.frombuffer(joined, dtype=np.uint8)
         return cls(order, text, np.flatnonzero(text == 0), np.bincount(text, minlength=256))
 
