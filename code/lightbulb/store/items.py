@@ -215,11 +215,16 @@ class _Known:
 
 
 def _columns(connection: Connection, query: Select[Any]) -> list[list[Any]]:
-    """The result column by column. A million rows at once would take a gigabyte."""
+    """The result column by column, as the driver gives it: rows that know their names take five times longer.
+
+    A part at a time, since a million rows at once would take a gigabyte.
+    """
     columns: list[list[Any]] = [[] for _ in query.selected_columns]
-    for rows in connection.execute(query).partitions(ROWS_AT_ONCE):
-        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
-            column.extend(values)
+    with connection.execute(query) as result:
+        assert result.cursor is not None
+        while rows := result.cursor.fetchmany(ROWS_AT_ONCE):
+            for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+                column.extend(values)
     return columns
 
 
