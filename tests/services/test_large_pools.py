@@ -84,6 +84,8 @@ def test_what_is_encoded_is_sampled_first(workspace: Workspace, monkeypatch: pyt
     monkeypatch.setattr(asking, "MOST_IN_POOL", 12)
     learn(workspace)
     workspace.encoded._rows[20:] = -1
+    workspace.encoded._waiting[20:] = True
+    workspace.encoded._tally()
     view = workspace.catalog.view
     chosen = workspace.asking._candidates(view, view.askable, 5)
     assert 5 < len(chosen) <= 20 and chosen.max() < 20

@@ -79,7 +79,9 @@ class Asking:
         held = held[held >= 0]
         free = view.askable.copy()
         free[held] = False
-        skipped = free & view.skipped & (view.last_action - view.skipped_at < SKIPPED_FOR)
+        skipped = np.zeros(len(free), dtype=np.bool_)
+        at = np.flatnonzero(view.skipped)  # few as a rule: no arithmetic on a million
+        skipped[at] = free[at] & (view.last_action - view.skipped_at[at] < SKIPPED_FOR)
         fresh = free & ~skipped
         held_out = _by_draw(view, fresh & view.held_out)
         wanted = self._from_strategy(view, fresh & ~view.held_out, count)
@@ -118,11 +120,11 @@ class Asking:
         positions = np.flatnonzero(free)
         if len(positions) <= MOST_IN_POOL:
             return positions
-        encoded = positions[self._encoded.rows(view.ids[positions]) >= 0]
-        if len(encoded) >= MOST_IN_POOL:
-            positions = encoded
-        elif len(encoded) >= count:
-            return encoded
+        if self._encoded.n_pending:
+            encoded = positions[self._encoded.rows(view.ids[positions]) >= 0]
+            if count <= len(encoded) < MOST_IN_POOL:
+                return encoded
+            positions = encoded if len(encoded) >= MOST_IN_POOL else positions
         drawn = np.sort(self._rng.integers(len(positions), size=MOST_IN_POOL))
         return positions[drawn[np.diff(drawn, prepend=-1) > 0]]
 
