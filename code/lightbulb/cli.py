@@ -383,6 +383,23 @@ def score(requests: int, clients: int, each: int, images: Path | None, as_json: 
     show(bench_score(Amounts(requests=requests, clients=clients, each=each), images), as_json)
 
 
+@bench.command()
+@click.option("--items", "sizes", multiple=True, default=(1000, 10_000, 100_000), show_default=True,
+              type=click.IntRange(1), help="Several times for several pools.")  # fmt: skip
+@click.option("--dim", default=1024, show_default=True, type=click.IntRange(2), help="Of an embedding.")
+@click.option("--posts", default=10, show_default=True, type=click.IntRange(1),
+              help="Answers whose way to a snapshot is timed.")  # fmt: skip
+@click.option("--requests", default=200, show_default=True, type=click.IntRange(1),
+              help="Requests for questions that are timed.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def scale(sizes: tuple[int, ...], dim: int, posts: int, requests: int, as_json: bool) -> None:
+    """How cost grows with the pool, on made-up embeddings; takes 2 KB of disk an item at 1024."""
+    set_up_logging("warning")
+    from lightbulb.measuring.bench_scale import bench_scale, show
+
+    show(bench_scale(sizes, dim, posts=posts, requests=requests), as_json)
+
+
 def with_address(config: Config, host: str | None, port: int | None) -> Config:
     update = {"host": host or config.server.host, "port": config.server.port if port is None else port}
     return config.model_copy(update={"server": config.server.model_copy(update=update)})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,18 @@ Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
+
+
+def positions_in(ids: Ints, wanted: Ints) -> Ints:
+    """Position of each wanted id in `ids`, which ascend, -1 where it is not there. int64 (n,)."""
+    if not len(ids):
+        return np.full(len(wanted), -1, dtype=np.int64)
+    first, last = int(ids[0]), int(ids[-1])
+    if last - first == len(ids) - 1:  # no gaps, as a rule: items are never deleted. A search takes far longer
+        return np.where((wanted >= first) & (wanted <= last), wanted - first, -1).astype(np.int64, copy=False)
+    at = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[at] == wanted, at, -1).astype(np.int64)
 
 
 class Source(StrEnum):
@@ -204,10 +217,12 @@ class Snapshot:
 
     def rows_of(self, items: Ints) -> Ints:
         """Row of each item in `probs`, -1 where it was not scored. int64 (n,)."""
-        if not len(self.item_ids):
-            return np.full(len(items), -1, dtype=np.int64)
-        rows = np.minimum(np.searchsorted(self.item_ids, items), len(self.item_ids) - 1)
-        return np.where(self.item_ids[rows] == items, rows, -1).astype(np.int64)
+        return positions_in(self.item_ids, items)
+
+    @cached_property
+    def scores(self) -> Float32s:
+        """Of each row the probability of its most probable class, float32 (n,)."""
+        return self.probs.max(axis=1, initial=0)
 
     def prediction(self, item: ItemId) -> Prediction | None:
         row = int(self.rows_of(np.array([item], dtype=np.int64))[0])

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 import lightbulb.decoders
 from lightbulb.decoders import Decoder
 from lightbulb.decoders.knn import KNN, PRIOR, SHARPNESS, neighbours_for
-from lightbulb.decoders.normalise import RADIUS, PoolStatistics, normalise
+from lightbulb.decoders.normalise import RADIUS, PoolStatistics, normalise, project
 from lightbulb.registry import discover
 
 DECODERS = discover(lightbulb.decoders, Decoder)
@@ -110,3 +110,11 @@ def test_neighbours_vote_by_nearness_by_hand() -> None:
 
 def test_more_labels_more_neighbours() -> None:
     assert [neighbours_for(n) for n in (0, 1, 2, 10, 150, 10_000)] == [0, 1, 1, 3, 12, 15]
+
+
+def test_projecting_is_normalising_and_multiplying() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 3, (50, 24)).astype(np.float32)
+    x[0] = 0
+    pool, weights = PoolStatistics.of(x), rng.normal(size=(24, 5)).astype(np.float32)
+    np.testing.assert_allclose(project(x, pool, weights), normalise(x, pool) @ weights, atol=1e-4)

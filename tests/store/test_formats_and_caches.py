@@ -10,7 +10,8 @@ import pytest
 
 from lightbulb.errors import InputError
 from lightbulb.records import ActionKind, Label, Source
-from lightbulb.store.embeddings import EmbeddingCache
+from lightbulb.store import embeddings
+from lightbulb.store.embeddings import EmbeddingCache, RowsByHash, as_hashes
 from lightbulb.store.formats.csv_table import CsvTable
 from lightbulb.store.models import ModelFolder
 
@@ -110,3 +111,19 @@ def test_tables_that_are_none() -> None:
     with pytest.raises(InputError) as caught:
         CsvTable().read("path,label,seconds\na,b,soon\n,b,1\n")
     assert [detail["row"] for detail in caught.value.details] == ["row 2", "row 3"]
+
+
+def test_rows_are_found_among_sorted_and_unsorted_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "MOST_UNSORTED", 50)
+    rng = np.random.default_rng(0)
+    hashes = [bytes([int(rng.integers(4)), *rng.bytes(31)]) for _ in range(300)]
+    hashes += [bytes(8) + rng.bytes(24) for _ in range(40)]  # alike in the bytes they are sorted by
+    rng.shuffle(hashes)
+    rows = RowsByHash()
+    for start in range(0, len(hashes), 17):
+        rows.add(b"".join(hashes[start : start + 17]))
+        wanted = as_hashes(b"".join([*hashes, rng.bytes(32)]))
+        known = min(start + 17, len(hashes))
+        assert len(rows) == known
+        expected = [*range(known), *[-1] * (len(hashes) - known), -1]
+        assert rows.find(wanted).tolist() == expected

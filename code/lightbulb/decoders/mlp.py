@@ -22,7 +22,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from lightbulb.decoders import Decoder
-from lightbulb.decoders.normalise import RADIUS, PoolStatistics, normalise
+from lightbulb.decoders.normalise import RADIUS, PoolStatistics, normalise, project
 from lightbulb.records import Bools, Float32s, Ints
 from lightbulb.torch_setup import torch, torch_threads
 
@@ -36,7 +36,7 @@ STEPS, MOST_STEPS = 40, 400
 EPOCHS = 2  # of as many labels as take more than STEPS steps
 MOMENTUM = 0.8
 BATCH = 512  # examples per step; with fewer labels every step sees them all
-FEW = 256  # up to this many examples a second thread gains nothing, and waits for its turn on a busy machine
+FEW = 1024  # up to this many examples a second thread gains little, and waits for its turn on a busy machine
 
 
 class MLP(Decoder):
@@ -72,10 +72,11 @@ class MLP(Decoder):
         ]
 
     def logits(self, embeddings: Float32s) -> Float32s:
-        x = normalise(embeddings, self._pool)
         w = self._parameters
-        hidden = np.maximum(x @ w["w1"] + w["b1"], 0)
-        return (x @ w["w0"] + w["b0"] + hidden @ w["w2"]).astype(np.float32)
+        both = project(embeddings, self._pool, np.hstack([w["w0"], w["w1"]]))
+        n_classes = w["w0"].shape[1]
+        hidden = np.maximum(both[:, n_classes:] + w["b1"], 0)
+        return (both[:, :n_classes] + w["b0"] + hidden @ w["w2"]).astype(np.float32)
 
     def arrays(self) -> Mapping[str, np.ndarray]:
         pool = {"pool_mean": self._pool.mean, "pool_scale": np.array([self._pool.scale])}

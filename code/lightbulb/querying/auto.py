@@ -13,11 +13,10 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from lightbulb.querying import Pool, QueryStrategy
 from lightbulb.querying.margin import margins
-from lightbulb.querying.typiclust import typical_rows
+from lightbulb.querying.typiclust import one_thread, typical_rows
 from lightbulb.records import Float32s, Ints
 
 FIRST, FIRST_PER_CLASS = 22, 1  # labels, and labels per class, until the switch
@@ -64,5 +63,5 @@ def spread(points: Float32s, margin: np.ndarray, n_clusters: int, rng: np.random
     """k-means, weighted by uncertainty: the cluster of each point, int64 (n,)."""
     n_clusters = min(n_clusters, len(np.unique(points.sum(axis=1))))
     means = KMeans(n_clusters, n_init=1, max_iter=20, random_state=int(rng.integers(2**31)))
-    with threadpool_limits(1):  # as in TypiClust
+    with one_thread():
         return means.fit_predict(points, sample_weight=1.001 - margin).astype(np.int64)

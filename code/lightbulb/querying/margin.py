@@ -25,5 +25,5 @@ class Margin(ScoringStrategy):
 
 def margins(probs: Float32s) -> Float64s:
     """Probability of the first class less that of the second, float64 (n,)."""
-    top_two = np.partition(probs.astype(np.float64), -2, axis=1)[:, -2:]
+    top_two = np.partition(probs, -2, axis=1)[:, -2:].astype(np.float64)
     return top_two[:, 1] - top_two[:, 0]

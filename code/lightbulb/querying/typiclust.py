@@ -7,11 +7,13 @@ what lies close to its nearest neighbours. On a large pool it works on a uniform
 
 from __future__ import annotations
 
+import functools
+from contextlib import AbstractContextManager
 from typing import ClassVar
 
 import numpy as np
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from lightbulb.querying import Pool, QueryStrategy, sample_rows, squared_distances
 from lightbulb.records import Float32s, Ints
@@ -59,8 +61,19 @@ def cluster(points: Float32s, n_clusters: int, rng: np.random.Generator) -> Ints
     seed = int(rng.integers(2**31))
     means = KMeans(n_clusters, n_init=1, max_iter=25, random_state=seed)
     # Its products are small: threads, which the training next door wants too, cost more than they bring.
-    with threadpool_limits(1):
+    with one_thread():
         return means.fit_predict(points).astype(np.int64)
+
+
+@functools.cache
+def _loaded_libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """The libraries' products on one thread. Looking for the libraries takes longer than the products do."""
+    limited: AbstractContextManager[object] = _loaded_libraries().limit(limits=1)
+    return limited
 
 
 def typicality(points: Float32s) -> Float32s:

@@ -16,10 +16,11 @@ from lightbulb.services.leases import Leases
 
 SKIPPED_FOR = 50  # actions before a skipped item is asked again
 MOST_KNOWN = 2000  # labelled items that a strategy is told of
+MOST_IN_POOL = 50_000  # items that a strategy chooses from: a uniform sample of more than that
 
 
 class Asking:
-    """check: makes sure an item can be shown, and marks it broken if it can't."""
+    """check: which of some items can be shown; it marks the others broken."""
 
     def __init__(
         self,
@@ -27,11 +28,11 @@ class Asking:
         snapshot: Callable[[], Snapshot | None],
         strategy: QueryStrategy,
         encoded: EncodedPool,
-        check: Callable[[ItemId], bool],
+        check: Callable[[Collection[ItemId]], list[ItemId]],
         *,
         holdout_every: int,
         rng: np.random.Generator,
-        leases: Leases | None = None,
+        leases: Leases,
     ) -> None:
         self._catalog = catalog
         self._snapshot = snapshot
@@ -40,7 +41,7 @@ class Asking:
         self._check = check
         self._holdout_every = holdout_every
         self._rng = rng
-        self._leases = leases or Leases()
+        self._leases = leases
         self._lock = threading.Lock()
 
     def next_questions(
@@ -57,7 +58,7 @@ class Asking:
                 wanted = self._choose(count - len(chosen))
                 if not wanted:
                     break
-                picked = [item for item in wanted if self._check(item)]  # the others are marked broken now
+                picked = self._check(wanted)  # the others are marked broken now
                 self._leases.take(client, picked)
                 chosen += picked
         return self.questions(chosen), int(self._catalog.view.askable.sum())
@@ -76,9 +77,11 @@ class Asking:
         view = self._catalog.view
         held = view.positions(self._leases.held())
         held = held[held >= 0]
-        free = view.askable
+        free = view.askable.copy()
         free[held] = False
-        skipped = free & (view.skipped_at > 0) & (view.last_action - view.skipped_at < SKIPPED_FOR)
+        skipped = np.zeros(len(free), dtype=np.bool_)
+        at = np.flatnonzero(view.skipped)  # few as a rule: no arithmetic on a million
+        skipped[at] = free[at] & (view.last_action - view.skipped_at[at] < SKIPPED_FOR)
         fresh = free & ~skipped
         held_out = _by_draw(view, fresh & view.held_out)
         wanted = self._from_strategy(view, fresh & ~view.held_out, count)
@@ -100,13 +103,30 @@ class Asking:
 
     def _from_strategy(self, view: CatalogView, free: Bools, count: int) -> list[ItemId]:
         """Items a person set aside in a batch come first: someone has looked and left them open."""
-        set_aside = [
-            int(item) for item in np.unique(view.barred_items) if free[view.positions([int(item)])[0]]
-        ]
+        barred = view.positions(np.unique(view.barred_items))
+        set_aside = barred[free[barred]]
         rest = free.copy()
-        rest[view.positions(set_aside)] = False
-        ids = view.ids[rest]
-        return [*set_aside[:count], *select(self._strategy, self._pool(view, ids), count, self._rng)]
+        rest[set_aside] = False
+        ids = view.ids[self._candidates(view, rest, count)]
+        chosen = select(self._strategy, self._pool(view, ids), count, self._rng)
+        return [*view.ids[set_aside[:count]].tolist(), *chosen]
+
+    def _candidates(self, view: CatalogView, free: Bools, count: int) -> Ints:
+        """Positions of the items that the strategy may choose from, ascending.
+
+        Of a large pool it sees a uniform sample, of what is encoded if that is enough: the most uncertain
+        of 50,000 items are little less so than those of a million, and found while a person waits.
+        """
+        positions = np.flatnonzero(free)
+        if len(positions) <= MOST_IN_POOL:
+            return positions
+        if self._encoded.n_pending:
+            encoded = positions[self._encoded.rows(view.ids[positions]) >= 0]
+            if count <= len(encoded) < MOST_IN_POOL:
+                return encoded
+            positions = encoded if len(encoded) >= MOST_IN_POOL else positions
+        drawn = np.sort(self._rng.integers(len(positions), size=MOST_IN_POOL))
+        return positions[drawn[np.diff(drawn, prepend=-1) > 0]]
 
     def _pool(self, view: CatalogView, ids: Ints) -> Pool:
         """The items as the strategy sees them, and what is labelled or being asked beside them."""

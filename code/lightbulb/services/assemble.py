@@ -34,6 +34,8 @@ from lightbulb.services.exporting import Importing, JudgementsFile
 from lightbulb.services.fetching import UrlFetcher
 from lightbulb.services.labeling import Changes, Labeling
 from lightbulb.services.learner import Learner
+from lightbulb.services.leases import Leases
+from lightbulb.services.listing import Listing
 from lightbulb.services.media import Media
 from lightbulb.services.outlook import Outlooks
 from lightbulb.services.scoring import Scoring
@@ -150,6 +152,7 @@ class Workspace:
     confirming: Confirming
     doubting: Doubting
     outlooks: Outlooks
+    listing: Listing
     scoring: Scoring
     media: Media
     importing: Importing
@@ -179,18 +182,33 @@ class Workspace:
         return found
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where the items of a pool come from, in place of the dataset's folder and the config's encoder.
+
+    scan: the files of the pool. locate: the file of an item's key. encoder: the class that a config's
+    `model.encoder` means.
+    """
+
+    scan: Callable[[], Iterable[FoundFile]]
+    locate: Callable[[str], Path]
+    encoder: Callable[[str], type[Encoder]]
+
+
 def open_workspace(
     config: Config,
     *,
     train: bool = True,
     exclusive: bool = True,
     only: Callable[[str], bool] | None = None,
+    source: Source | None = None,
     strategy: QueryStrategy | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Workspace:
     """Opens the database, scans the folder, takes in a judgements file if the database is new.
 
     only: keys of the files that belong to the pool (all of them by default).
+    source: instead of the dataset's folder.
     strategy: instead of the one that the config names.
     Raises: StoreError, ConfigError.
     """
@@ -198,10 +216,23 @@ def open_workspace(
     database = Database(config.database_url, exclusive=exclusive)
     try:
         chosen = strategy or STRATEGIES[config.learning.strategy]()
-        return _assemble(config, task, database, chosen, train=train, only=only, on_progress=on_progress)
+        origin = source or _folder_of(config, task)
+        return _assemble(
+            config, task, database, chosen, origin, train=train, only=only, on_progress=on_progress
+        )
     except BaseException:
         database.close()
         raise
+
+
+def _folder_of(config: Config, task: Task) -> Source:
+    dataset = config.dataset
+    root = dataset.directory
+    return Source(
+        scan=lambda: scan_folder(root, task.suffixes, follow_links=dataset.follow_links),
+        locate=lambda key: root / key,
+        encoder=encoder_named,
+    )
 
 
 def _assemble(
@@ -209,6 +240,7 @@ def _assemble(
     task: Task,
     database: Database,
     strategy: QueryStrategy,
+    source: Source,
     *,
     train: bool,
     only: Callable[[str], bool] | None,
@@ -220,16 +252,17 @@ def _assemble(
     holdout = Holdout(learning.holdout_fraction, learning.holdout_max, learning.seed)
 
     def scan() -> Iterable[FoundFile]:
-        found = scan_folder(root, task.suffixes, follow_links=config.dataset.follow_links)
+        found = source.scan()
         return found if only is None else (file for file in found if only(file.key))
 
     importing = Importing(task, items, labels, root, holdout)
     judgements = JudgementsFile(config.judgements_file, labels, FORMATS["csv"]())
-    items.sync(scan(), holdout, frontier=Catalog(items, labels, batches, config.classes).view.frontier)
+    items.sync(scan(), holdout, frontier=labels.frontier(config.classes))
     _take_in(judgements, importing, labels, config)
-    catalog = Catalog(items, labels, batches, config.classes)
+    leases = Leases()
+    catalog = Catalog(items, labels, batches, config.classes, leases.held)
     changes = Changes(catalog)
-    encoder = EncoderHandle(encoder_named, config)
+    encoder = EncoderHandle(source.encoder, config)
     history = ModelHistory(database)
     encoded = EncodedPool(items, learning.seed)
     learner = Learner(
@@ -237,7 +270,7 @@ def _assemble(
         ModelFolder(config.model_directory, keep=config.model.keep), history,
         needs=strategy.needs, train=train, on_progress=on_progress,
     )  # fmt: skip
-    media = Media(root, items, catalog, max_pixels=config.server.max_image_megapixels * 1e6)
+    media = Media(source.locate, items, catalog, max_pixels=config.server.max_image_megapixels * 1e6)
     # Fresh orders each time: a restart must not deal out the ones that were seen before.
     rngs = np.random.default_rng([learning.seed, labels.last_action()]).spawn(3)
 
@@ -266,7 +299,7 @@ def _assemble(
         labeling=Labeling(task, labels, changes, config.user),
         asking=Asking(
             catalog, snapshot, strategy, encoded, media.usable,
-            holdout_every=learning.holdout_every, rng=rngs[0],
+            holdout_every=learning.holdout_every, rng=rngs[0], leases=leases,
         ),
         confirming=Confirming(
             task, catalog, snapshot, batches, auditing, changes, media.usable,
@@ -277,6 +310,7 @@ def _assemble(
             catalog, snapshot, history, labels,
             batch_size=config.auto_label.batch_size, seed=learning.seed,
         ),
+        listing=Listing(),
         scoring=Scoring(
             snapshot, learner.encoder_of, make_fetcher(config), lambda: explain_no_model(learner, train)
         ),

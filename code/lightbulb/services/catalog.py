@@ -8,12 +8,13 @@ few megabytes and no Python loop.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from lightbulb.records import ActionKind, Bools, Float64s, Ints, ItemId, Label, Source
+from lightbulb.records import ActionKind, Bools, Float64s, Ints, ItemId, Label, Source, positions_in
 from lightbulb.store.batches import BatchStore
 from lightbulb.store.items import ItemStore
 from lightbulb.store.labels import LabelStore
@@ -30,6 +31,7 @@ class CatalogView:
     last_action: newest action in it. ids: int64 (n,) ascending; the other arrays are aligned to it.
     labels: class index, -1 while unlabelled. sources: index into SOURCES. asked: the label answers a
     question about this very item. skipped_at: action that skipped it last, 0 if none.
+    in_flight: someone had it on the screen when this view was made.
     barred_items, barred_labels: pairs (item, class index) that a person said no to.
     recalled: the newest model whose proposals a failed audit called back, 0 if none.
     doubts: per class, how often its proposals failed of late, int64 (n_classes,).
@@ -48,6 +50,7 @@ class CatalogView:
     sources: Ints
     asked: Bools
     skipped_at: Ints
+    in_flight: Bools
     barred_items: Ints
     barred_labels: Ints
     recalled: int
@@ -56,47 +59,50 @@ class CatalogView:
 
     def positions(self, items: Sequence[ItemId] | Ints) -> Ints:
         """Position of each id, -1 if there is no such item."""
-        wanted = np.asarray(items, dtype=np.int64)
-        if not len(self.ids):
-            return np.full(len(wanted), -1, dtype=np.int64)
-        at = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
-        return np.where(self.ids[at] == wanted, at, -1).astype(np.int64)
+        return positions_in(self.ids, np.asarray(items, dtype=np.int64))
 
-    @property
+    # Found once for each view, since every request asks for them; read-only, since all share them.
+
+    @cached_property
     def labelled(self) -> Bools:
-        return self.labels >= 0
+        return _read_only(self.labels >= 0)
 
-    @property
+    @cached_property
     def askable(self) -> Bools:
-        return (self.labels < 0) & ~self.broken
+        return _read_only((self.labels < 0) & ~self.broken)
 
-    @property
+    @cached_property
+    def skipped(self) -> Bools:
+        """Unlabelled, and passed over at least once."""
+        return _read_only(self.askable & (self.skipped_at > 0))
+
+    @cached_property
     def teaching(self) -> Bools:
         """Labels that a model is fitted to: what a person has seen, but for the held-out items.
 
         A certified label is the model's own guess; learning from it would only make it surer.
         """
-        return self.labelled & ~self.held_out & ~self.certified
+        return _read_only(self.labelled & ~self.held_out & ~self.certified)
 
-    @property
+    @cached_property
     def certified(self) -> Bools:
-        return self.sources == SOURCES.index(Source.CERTIFIED)
+        return _read_only(self.sources == SOURCES.index(Source.CERTIFIED))
 
-    @property
+    @cached_property
     def measured(self) -> Bools:
         """Held-out items that the accuracy is measured on.
 
         Held-out items are asked in the order of their draws. Up to the last one asked, all that are
         labelled count, however they came by their label (but for a person's look): a uniform sample.
-        Beyond it, or beyond the first one that still waits for an answer, only what the model was sure of
-        would be labelled, and that would flatter it. From the first certified one on, those that nobody
-        looked at are missing, and the others are the harder ones.
+        Beyond it, or beyond the first one that nobody was asked about yet, only what the model was sure of
+        would be labelled, and that would flatter it (someone may have labelled a late one unasked). From the
+        first certified one on, those that nobody looked at are missing, and the others are the harder ones.
         """
-        waiting = self.held_out & self.askable & (self.skipped_at == 0)
+        waiting = self.held_out & self.askable & (self.skipped_at == 0) & ~self.in_flight
         end = self.draws[waiting | (self.held_out & self.certified)].min(initial=np.inf)
-        return self.labelled & self.held_out & (self.draws <= self.frontier) & (self.draws < end)
+        return _read_only(self.labelled & self.held_out & (self.draws <= self.frontier) & (self.draws < end))
 
-    @property
+    @cached_property
     def frontier(self) -> float:
         """Largest draw of a held-out item that was asked about, -1 before the first."""
         asked = self.held_out & self.asked
@@ -113,10 +119,22 @@ class CatalogView:
         return allowed
 
 
+def _read_only(mask: Bools) -> Bools:
+    mask.flags.writeable = False
+    return mask
+
+
 class Catalog:
     def __init__(
-        self, items: ItemStore, labels: LabelStore, batches: BatchStore, classes: Sequence[str]
+        self,
+        items: ItemStore,
+        labels: LabelStore,
+        batches: BatchStore,
+        classes: Sequence[str],
+        held: Callable[[], Collection[ItemId]] = tuple,
     ) -> None:
+        """held: the items that someone has on the screen now."""
+        self._held = held
         self._items = items
         self._labels = labels
         self._batches = batches
@@ -135,15 +153,20 @@ class Catalog:
             view = self._view
             self._view = self._load(revision=view.revision + 1, items_revision=view.items_revision + 1)
 
-    def refresh(self, touched: Collection[ItemId]) -> None:
-        """Reads the labels of these items anew, and what batches and skips say."""
+    def refresh(self, touched: Collection[ItemId], *, judged: bool = True) -> None:
+        """Reads anew what is known of these items, and of these alone: an answer must not cost more
+        the more there were before it. judged: proposals may have been judged, or such a judgement undone.
+        """
         with self._lock:
             view = self._view
             at = view.positions(list(touched))
             state = _LabelState.of(view)
             self._fill(view, at, self._labels.current(touched), state)
-            barred_items, barred_labels = self._barred()
-            recalled, doubts = self._failures()
+            barred_items, barred_labels = view.barred_items, view.barred_labels
+            recalled, doubts = view.recalled, view.doubts
+            if judged:
+                barred_items, barred_labels = self._barred_anew(view, touched)
+                recalled, doubts = self._failures()
             self._view = replace(
                 view,
                 revision=view.revision + 1,
@@ -151,7 +174,8 @@ class Catalog:
                 labels=state.labels,
                 sources=state.sources,
                 asked=state.asked,
-                skipped_at=self._skipped_at(view),
+                skipped_at=self._skipped_anew(view, touched),
+                in_flight=self._in_flight(view),
                 barred_items=barred_items,
                 barred_labels=barred_labels,
                 recalled=recalled,
@@ -169,23 +193,24 @@ class Catalog:
             self._view = replace(self._view, revision=self._view.revision + 1, broken=broken)
 
     def _load(self, *, revision: int, items_revision: int) -> CatalogView:
-        rows = self._items.all()
-        n = len(rows)
-        barred_items, barred_labels = self._barred()
+        columns = self._items.columns()
+        n = len(columns.ids)
+        barred_items, barred_labels = self._barred(self._batches.rejections())
         recalled, doubts = self._failures()
         view = CatalogView(
             revision=revision,
             items_revision=items_revision,
             last_action=self._labels.last_action(),
-            ids=np.array([row.id for row in rows], dtype=np.int64),
-            keys=tuple(row.key for row in rows),
-            draws=np.array([row.draw for row in rows], dtype=np.float64),
-            held_out=np.array([row.held_out for row in rows], dtype=np.bool_),
-            broken=np.array([row.broken is not None for row in rows], dtype=np.bool_),
+            ids=columns.ids,
+            keys=columns.keys,
+            draws=columns.draws,
+            held_out=columns.held_out,
+            broken=columns.broken,
             labels=np.full(n, -1, dtype=np.int64),
             sources=np.full(n, -1, dtype=np.int64),
             asked=np.zeros(n, dtype=np.bool_),
             skipped_at=np.zeros(n, dtype=np.int64),
+            in_flight=np.zeros(n, dtype=np.bool_),
             barred_items=barred_items,
             barred_labels=barred_labels,
             recalled=recalled,
@@ -199,7 +224,8 @@ class Catalog:
             labels=state.labels,
             sources=state.sources,
             asked=state.asked,
-            skipped_at=self._skipped_at(view),
+            skipped_at=_skipped_at(view, view.skipped_at, self._labels.skips()),
+            in_flight=self._in_flight(view),
             orphaned=state.orphaned,
         )
 
@@ -215,20 +241,32 @@ class Catalog:
         others = [row.item for row in rows if row.value not in self._class_index]
         state.orphaned[view.positions(others)] = True
 
-    def _skipped_at(self, view: CatalogView) -> Ints:
-        skipped_at = np.zeros(len(view.ids), dtype=np.int64)
-        skips = self._labels.skips()
-        skipped_at[view.positions(list(skips))] = list(skips.values())
-        return skipped_at
+    def _in_flight(self, view: CatalogView) -> Bools:
+        in_flight = np.zeros(len(view.ids), dtype=np.bool_)
+        at = view.positions(list(self._held()))
+        in_flight[at[at >= 0]] = True
+        return in_flight
 
-    def _barred(self) -> tuple[Ints, Ints]:
-        pairs = [
-            (item, self._class_index[name])
-            for item, name in self._batches.rejections()
-            if name in self._class_index
-        ]
+    def _skipped_anew(self, view: CatalogView, touched: Collection[ItemId]) -> Ints:
+        at, skips = view.positions(list(touched)), self._labels.skips(touched)
+        if not skips and not view.skipped_at[at].any():
+            return view.skipped_at
+        cleared = view.skipped_at.copy()
+        cleared[at] = 0
+        return _skipped_at(view, cleared, skips)
+
+    def _barred(self, rejections: Iterable[tuple[ItemId, str]]) -> tuple[Ints, Ints]:
+        pairs = [(item, self._class_index[name]) for item, name in rejections if name in self._class_index]
         table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
         return table[:, 0], table[:, 1]
+
+    def _barred_anew(self, view: CatalogView, touched: Collection[ItemId]) -> tuple[Ints, Ints]:
+        items, labels = self._barred(self._batches.rejections(touched))
+        others = ~np.isin(view.barred_items, list(touched))
+        return (
+            np.concatenate([view.barred_items[others], items]),
+            np.concatenate([view.barred_labels[others], labels]),
+        )
 
     def _failures(self) -> tuple[int, Ints]:
         """(newest recalled model, doubts per class): a failed batch adds one, a clean one takes one off."""
@@ -243,6 +281,12 @@ class Catalog:
             elif batch.rejected == 0 and batch.judged >= CLEAN:
                 doubts[index] = max(0, doubts[index] - 1)
         return recalled, doubts
+
+
+def _skipped_at(view: CatalogView, before: Ints, skips: Mapping[ItemId, int]) -> Ints:
+    skipped_at = before.copy()
+    skipped_at[view.positions(list(skips))] = list(skips.values())
+    return skipped_at
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from lightbulb.autolabel.propose import Proposals, draw_batch, propose
 from lightbulb.errors import InputError
 from lightbulb.records import Batch, ItemId, Snapshot
 from lightbulb.services.auditing import Audit, Auditing
-from lightbulb.services.catalog import Catalog
+from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.services.labeling import Changes
 from lightbulb.store.batches import BatchStore
 from lightbulb.tasks import Task
@@ -29,7 +29,7 @@ class Confirmed:
 
 
 class Confirming:
-    """check: whether an item can be shown."""
+    """check: which of some items can be shown."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Confirming:
         batches: BatchStore,
         auditing: Auditing,
         changes: Changes,
-        check: Callable[[ItemId], bool],
+        check: Callable[[Collection[ItemId]], list[ItemId]],
         *,
         annotator: str,
         batch_size: int,
@@ -56,6 +56,8 @@ class Confirming:
         self._batch_size = batch_size
         self._rng = rng
         self._lock = threading.Lock()
+        self._sure: tuple[Snapshot, Proposals] | None = None
+        self._proposed: tuple[Snapshot, CatalogView, Proposals] | None = None
 
     def proposals(self) -> Proposals | None:
         """What the present model proposes now, nothing once that was called back; None without a model."""
@@ -94,8 +96,7 @@ class Confirming:
                     return None
                 batch = self._draw(mine, self._task.classes[class_index], snapshot, client)
                 # Where a file has vanished, it is marked by now: draw again without it.
-                usable = [self._check(item) for item in batch.items]
-                if all(usable):
+                if len(self._check(batch.items)) == len(batch.items):
                     number = self._batches.add(
                         batch, threshold=float(snapshot.thresholds[class_index]), client=client
                     )
@@ -159,12 +160,24 @@ class Confirming:
         return action, len(rest)
 
     def _proposals_of(self, snapshot: Snapshot) -> Proposals:
-        view = self._catalog.view
-        best = snapshot.probs.argmax(axis=1).astype(np.int64)
-        allowed = view.allowed_proposals(snapshot.item_ids, best)
-        if snapshot.recalled < view.recalled:
-            allowed[:] = False
-        return propose(snapshot.item_ids, snapshot.probs, snapshot.thresholds, allowed)
+        view, known = self._catalog.view, self._proposed
+        if known is None or known[0] is not snapshot or known[1] is not view:
+            sure = self._sure_of(snapshot)
+            allowed = view.allowed_proposals(sure.item_ids, sure.labels)
+            if snapshot.recalled < view.recalled:
+                allowed[:] = False
+            found = Proposals(sure.item_ids[allowed], sure.labels[allowed], sure.scores[allowed])
+            self._proposed = known = (snapshot, view, found)
+        return known[2]
+
+    def _sure_of(self, snapshot: Snapshot) -> Proposals:
+        """What the model is sure enough of, whatever is labelled by now: found once for each model."""
+        known = self._sure
+        if known is None or known[0] is not snapshot:
+            everything = np.ones(len(snapshot.item_ids), dtype=np.bool_)
+            sure = propose(snapshot.item_ids, snapshot.probs, snapshot.thresholds, everything)
+            self._sure = known = (snapshot, sure)
+        return known[1]
 
     def _open_batch(self, client: str, version: int) -> Batch | None:
         number = self._batches.last_open(client, version)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
 from lightbulb.decoders.normalise import PoolStatistics, normalise
-from lightbulb.records import Bools, Float32s, Ints, ItemId
+from lightbulb.records import Bools, Float32s, Ints, ItemId, positions_in
 from lightbulb.services.catalog import CatalogView
 from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
@@ -33,15 +33,18 @@ class EncodedPool:
         self._lock = threading.Lock()
         self._twins: dict[int, bool] = {}
         self._twins_of = (0, 0)
-        self.pending: set[ItemId] = set()
+        self._waiting: Bools = np.empty(0, dtype=np.bool_)
+        self.count = 0  # items that have an embedding
+        self.n_pending = 0  # items that have to be encoded
 
     @property
     def cache(self) -> EmbeddingCache | None:
         return self._cache
 
     @property
-    def count(self) -> int:
-        return int((self._rows >= 0).sum())
+    def pending(self) -> Ints:
+        """Items that have to be encoded, int64 (n,) ascending."""
+        return self._ids[self._waiting]
 
     def open(self, cache: EmbeddingCache, view: CatalogView) -> None:
         self._cache = cache
@@ -50,31 +53,37 @@ class EncodedPool:
     def take_stock(self, view: CatalogView) -> None:
         """After a scan: which items have a cached embedding, and which have to be encoded."""
         assert self._cache is not None
-        known = self._items.all()
-        contents = {item.id: item.content for item in known if item.content is not None}
+        read, contents = self._items.contents()
+        at = view.positions(read)
         rows = np.full(len(view.ids), -1, dtype=np.int64)
-        rows[view.positions(list(contents))] = self._cache.rows([str(one) for one in contents.values()])
+        rows[at[at >= 0]] = self._cache.rows_of(contents[at >= 0])
         rows[view.broken] = -1
         with self._lock:
             self._ids, self._rows = view.ids, rows
+            self._waiting = (rows < 0) & ~view.broken
         self._twins_of = (-1, 0)
-        self.pending = {int(item) for item in view.ids[(rows < 0) & ~view.broken]}
+        self._tally()
 
     def add(self, contents: dict[ItemId, str], broken: Collection[ItemId]) -> None:
         """These items were read: content hash of each, whose embedding the cache has by now."""
         assert self._cache is not None
-        at = np.searchsorted(self._ids, list(contents))
-        self._rows[at] = self._cache.rows(list(contents.values()))
-        self.pending -= contents.keys() | set(broken)
+        self._rows[positions_in(self._ids, _ids(contents))] = self._cache.rows(list(contents.values()))
+        self._waiting[positions_in(self._ids, _ids([*contents, *broken]))] = False
+        self._tally()
+
+    def _tally(self) -> None:
+        self.count, self.n_pending = int((self._rows >= 0).sum()), int(self._waiting.sum())
 
     def rows(self, items: Ints) -> Ints:
         """Row of each item in the cache, -1 where it is not encoded. int64 (n,)."""
         with self._lock:
             ids, rows = self._ids, self._rows
+        if items is ids:
+            return rows.copy()
         if not len(ids):
             return np.full(len(items), -1, dtype=np.int64)
-        at = np.minimum(np.searchsorted(ids, items), len(ids) - 1)
-        return np.where(ids[at] == items, rows[at], -1).astype(np.int64)
+        at = positions_in(ids, items)
+        return np.where(at >= 0, rows[at], -1)
 
     def embeddings(self, rows: Ints) -> Float32s:
         """Of rows of the cache, as the encoder gave them: float32 (n, dim)."""
@@ -88,16 +97,17 @@ class EncodedPool:
     @property
     def ready(self) -> bool:
         """Whether there is enough to normalise by."""
-        return self._cache is not None and self.count > 0 and (self.count >= FEWEST or not self.pending)
+        return self._cache is not None and self.count > 0 and (self.count >= FEWEST or not self.n_pending)
 
     def statistics(self) -> PoolStatistics:
         """Of the encoded pool; taken anew when it has grown by a tenth."""
         assert self._cache is not None
         with self._lock:
-            rows = self._rows[self._rows >= 0]
-            size, found = len(rows), self._statistics
+            size, found = self.count, self._statistics
             if found is not None and self._statistics_size <= size <= 1.1 * self._statistics_size:
                 return found
+            rows = self._rows[self._rows >= 0]
+            size = len(rows)
             if size > POOL_SAMPLE:
                 rows = np.sort(np.random.default_rng(self._seed).choice(rows, POOL_SAMPLE, replace=False))
             found = PoolStatistics.of(self.embeddings(rows))
@@ -127,3 +137,7 @@ class EncodedPool:
             self._twins.update(zip(some.tolist(), alike.tolist(), strict=True))
         found[at] = [self._twins.get(row, False) for row in rows.tolist()]
         return found
+
+
+def _ids(items: Iterable[ItemId]) -> Ints:
+    return np.fromiter(items, dtype=np.int64)

@@ -1,8 +1,12 @@
-"""The judgements file: always current within two seconds, and taken in when the database is new."""
+"""The judgements file: always current within two seconds, and taken in when the database is new.
+
+With hundreds of thousands of labels, which take seconds to write, it follows as soon as it can.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,7 @@ log = structlog.get_logger()
 
 DELAY_SECONDS = 0.5  # answers that come in quick succession are written together
 RETRY_SECONDS = 2.0
+REST = 4.0  # pause, in times that the last writing took: a million labels take long
 
 
 class JudgementsFile:
@@ -54,12 +59,16 @@ class JudgementsFile:
         self._write()
 
     def _run(self) -> None:
+        took = 0.0
         while not self._stopping.is_set():
             self._changed.wait()
-            if self._stopping.wait(DELAY_SECONDS):
+            if self._stopping.wait(max(DELAY_SECONDS, REST * took)):
                 return
             self._changed.clear()
-            if not self._write():
+            started = time.monotonic()
+            written = self._write()
+            took = time.monotonic() - started
+            if not written:
                 self._stopping.wait(RETRY_SECONDS)
                 self._changed.set()
 

@@ -28,8 +28,9 @@ class Changes:
     def listen(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
 
-    def saved(self, touched: Collection[ItemId]) -> None:
-        self._catalog.refresh(touched)
+    def saved(self, touched: Collection[ItemId], *, judged: bool = True) -> None:
+        """judged: proposals may have been judged, or such a judgement undone."""
+        self._catalog.refresh(touched, judged=judged)
         self.announce()
 
     def announce(self) -> None:
@@ -53,7 +54,7 @@ class Labeling:
         self._check(answers)
         with self._changes.lock:
             saved = self._labels.record(answers, self._annotator)
-            self._changes.saved({answer.item for answer in answers})
+            self._changes.saved({answer.item for answer in answers}, judged=False)
         return saved
 
     def undo(self) -> Undone:

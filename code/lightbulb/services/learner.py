@@ -200,7 +200,7 @@ class Learner:
             return True
         if self._train and self._labels_changed(view) and self._can_fit(view):
             self._fit(view)
-        elif self._train and self._encoded.pending:
+        elif self._train and self._encoded.n_pending:
             self._encode_chunk(view)
         elif self._train and self._unscored and self._can_fit(view):
             self._fit(view)
@@ -213,7 +213,7 @@ class Learner:
         """As `step`, but encodes only; False when everything is encoded."""
         if self._encoded.cache is None:
             self._open()
-        elif self._encoded.pending:
+        elif self._encoded.n_pending:
             self._encode_chunk(self._catalog.view)
         else:
             return False
@@ -280,10 +280,11 @@ class Learner:
         A random order makes what is encoded so far a sample of the whole, in whatever order files lie.
         """
         assert self._encoded.cache is not None
-        pending = np.array(sorted(self._encoded.pending), dtype=np.int64)
-        at = view.positions(pending)
-        shuffled = np.random.default_rng(self._config.learning.seed).permutation(len(view.ids))
-        order = np.lexsort((shuffled[at], ~view.labelled[at]))[:ENCODING_SLICE]
+        at = view.positions(self._encoded.pending)
+        turns = np.random.default_rng(self._config.learning.seed).permutation(len(view.ids))
+        turns[view.labelled] -= len(turns)
+        next_ones = np.argpartition(turns[at], min(ENCODING_SLICE, len(at)) - 1)[:ENCODING_SLICE]
+        order = next_ones[np.argsort(turns[at[next_ones]])]
         files = [(int(view.ids[position]), self._root / view.keys[position]) for position in at[order]]
         return encode_files(self._encoder.get(), files, cached=self._encoded.cache.__contains__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from lightbulb.errors import InputError, NotFound
@@ -14,21 +14,27 @@ from lightbulb.store.items import ItemStore
 
 
 class Media:
-    """max_pixels: width x height of the largest picture that is opened."""
+    """locate: the file of an item's key. max_pixels: width x height of the largest picture opened."""
 
-    def __init__(self, root: Path, items: ItemStore, catalog: Catalog, *, max_pixels: float) -> None:
-        self._root = root
+    def __init__(
+        self, locate: Callable[[str], Path], items: ItemStore, catalog: Catalog, *, max_pixels: float
+    ) -> None:
+        self._locate = locate
         self._items = items
         self._catalog = catalog
         self._max_pixels = max_pixels
         self._verified: set[tuple[str, int, int]] = set()
         self._lock = threading.Lock()
 
-    def usable(self, item: ItemId) -> bool:
-        """Whether an item can be shown. The first time a file is asked about, it is decoded whole."""
-        record = self._items.get([item]).get(item)
-        if record is None or record.broken is not None:
+    def usable(self, items: Collection[ItemId]) -> list[ItemId]:
+        """Those that can be shown. The first time a file is asked about, it is decoded whole."""
+        records = self._items.get(items)  # in one query: a busy learner's thread is waited for once
+        return [item for item in items if item in records and self._usable(records[item])]
+
+    def _usable(self, record: Item) -> bool:
+        if record.broken is not None:
             return False
+        item = record.id
         try:
             status = self._path(record).stat()
         except OSError as error:
@@ -100,7 +106,7 @@ class Media:
         return self._items.get([item])[item].key
 
     def _path(self, record: Item) -> Path:
-        return self._root / record.key
+        return self._locate(record.key)
 
     def _gone(self, item: ItemId, key: str, reason: str) -> NotFound:
         return NotFound(

@@ -15,6 +15,7 @@ from lightbulb.store.labels import LabelStore
 from lightbulb.store.models import ModelHistory
 from lightbulb.training.forecast import Forecast, forecast
 
+REFIT = 0.02  # share of new labels from which on the learning curve is fitted anew
 ANSWERS_PER_ERROR = 2.0  # answers that each wrong prediction among the unlabelled items costs in the end
 
 
@@ -49,7 +50,7 @@ class Outlooks:
         self._batch_size = batch_size
         self._seed = seed
         self._lock = threading.Lock()
-        self._gain: tuple[int, Forecast | None] = (-1, None)  # of the model it was fitted for
+        self._gain: tuple[Snapshot, Forecast | None] | None = None  # with the model it was fitted for
 
     def now(self) -> Outlook:
         snapshot = self._snapshot()
@@ -67,7 +68,7 @@ class Outlooks:
         view = self._catalog.view
         rows = snapshot.rows_of(view.ids[view.askable])
         unscored = int((rows < 0).sum())
-        errors = float((1 - snapshot.probs[rows[rows >= 0]].max(axis=1).astype(np.float64)).sum())
+        errors = float((1 - snapshot.scores[rows[rows >= 0]].astype(np.float64)).sum())
         left = len(rows) - unscored
         answers = min(left, math.ceil(ANSWERS_PER_ERROR * errors)) + unscored
         looked_at = len(rows) - answers
@@ -84,7 +85,7 @@ class Outlooks:
 
     def _forecast(self, snapshot: Snapshot) -> Forecast | None:
         with self._lock:
-            if self._gain[0] != snapshot.version:
+            if self._gain is None or not _much_alike(self._gain[0], snapshot):
                 rows = [row for row in self._history.rows() if row["accuracy"] is not None]
                 rows = [row for row in rows if row["encoder_fingerprint"] == snapshot.encoder_fingerprint]
                 rows.sort(key=lambda row: (row["labels"], row["version"]))
@@ -94,5 +95,12 @@ class Outlooks:
                     np.array([row["n"] for row in rows], dtype=np.int64),
                     np.random.default_rng(self._seed),
                 )
-                self._gain = (snapshot.version, found)
+                self._gain = (snapshot, found)
             return self._gain[1]
+
+
+def _much_alike(fitted: Snapshot, snapshot: Snapshot) -> bool:
+    """Whether the learning curves of the two are so. To fit one takes a second, and answers come faster."""
+    same_encoder = fitted.encoder_fingerprint == snapshot.encoder_fingerprint
+    new_labels = abs(snapshot.labels - fitted.labels)
+    return fitted is snapshot or (same_encoder and 0 < new_labels <= REFIT * fitted.labels)

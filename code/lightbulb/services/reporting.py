@@ -76,7 +76,7 @@ def status(workspace: Workspace) -> Status:
         unlabelled=int(view.askable.sum()),
         proposed=sum(proposals.values()),
         broken=int(view.broken.sum()),
-        skipped=int((view.askable & (view.skipped_at > 0)).sum()),
+        skipped=int(view.skipped.sum()),
         accuracy=snapshot.accuracy if snapshot else None,
         learner=workspace.learner.status(),
         needed=workspace.learner.needed() if workspace.train and snapshot is None else None,
@@ -144,14 +144,20 @@ def page_of_items(
         "unlabelled": view.askable,
         "proposed": proposed,
         "broken": view.broken,
-        "skipped": view.askable & (view.skipped_at > 0),
+        "skipped": view.skipped,
     }
     mask = masks[state]
     if label is not None:
         wanted = workspace.task.classes.index(workspace.task.check_value(label))
         mask = mask & ((proposed_label if state == "proposed" else view.labels) == wanted)
-    only = None if state == "all" and label is None else [int(item) for item in view.ids[mask]]
-    total, items = workspace.items.search(text=text, only=only, offset=offset, limit=limit)
+    found = np.flatnonzero(mask)
+    if state == "all" and label is None:
+        found = workspace.listing.by_key(view)
+    if text:
+        found = found[workspace.listing.matching(view, text)[found]]
+    ids = view.ids[found[offset : offset + limit]].tolist()
+    by_id = workspace.items.get(ids)
+    items = [by_id[item] for item in ids]
     labels = {one.item: one for one in workspace.labels.current([item.id for item in items])}
     snapshot = workspace.learner.snapshot
     rows = []
@@ -162,4 +168,4 @@ def page_of_items(
         if name == "unlabelled" and at >= 0 and view.skipped_at[at] > 0:
             name = "skipped"
         rows.append(ItemRow(item, name, given, proposal))
-    return total, rows
+    return len(found), rows

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, exists, func, select, update
+from sqlalchemy import Connection, case, exists, func, select, update
 
 from lightbulb.errors import Conflict, NotFound
 from lightbulb.records import ActionKind, Batch, ItemId, Source
@@ -29,6 +29,7 @@ class Answered:
 class BatchStore:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._counts: dict[int, tuple[int, int]] = {}  # (judged, rejected) of answered batches: for good
 
     def add(self, batch: Batch, *, threshold: float, client: str) -> int:
         """Keeps a batch before it is shown; returns its id (that of `batch` is ignored)."""
@@ -169,31 +170,41 @@ class BatchStore:
 
     def answered(self) -> list[Answered]:
         """Every answered batch that was not taken back, in the order they were answered."""
+        query = (
+            select(batches.c.id, batches.c.label, batches.c.recalled)
+            .join(actions, actions.c.id == batches.c.action)
+            .where(not_undone())
+            .order_by(batches.c.action)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+            self._count(connection, [row.id for row in rows if row.id not in self._counts])
+        found = [Answered(row.id, row.label, *self._counts[row.id], row.recalled) for row in rows]
+        return [one for one in found if one.judged]
+
+    def _count(self, connection: Connection, answered: Sequence[int]) -> None:
         rejected = func.sum(case((batch_items.c.verdict == Verdict.REJECTED, 1), else_=0))
         query = (
-            select(
-                batches.c.id, batches.c.label, batches.c.recalled,
-                func.count().label("judged"), rejected.label("rejected"),
-            )
-            .join(batch_items, batch_items.c.batch == batches.c.id)
-            .join(actions, actions.c.id == batches.c.action)
-            .where(batch_items.c.verdict.is_not(None), not_undone())
-            .group_by(batches.c.id, batches.c.label, batches.c.recalled, batches.c.action)
-            .order_by(batches.c.action)
-        )  # fmt: skip
-        with self._database.read() as connection:
-            return [
-                Answered(row.id, row.label, row.judged, row.rejected, row.recalled)
-                for row in connection.execute(query)
-            ]
+            select(batch_items.c.batch, func.count().label("judged"), rejected.label("rejected"))
+            .where(batch_items.c.verdict.is_not(None))
+            .group_by(batch_items.c.batch)
+        )
+        counts = dict.fromkeys(answered, (0, 0))
+        for part in chunks(answered):
+            for row in connection.execute(query.where(batch_items.c.batch.in_(part))):
+                counts[row.batch] = (row.judged, int(row.rejected))
+        self._counts.update(counts)
 
-    def rejections(self) -> list[tuple[ItemId, str]]:
-        """(item, class) that a person said no to, and did not take back."""
+    def rejections(self, only: Collection[ItemId] | None = None) -> list[tuple[ItemId, str]]:
+        """(item, class) that a person said no to, and did not take back. only: of these items."""
         query = (
             select(batch_items.c.item, batches.c.label)
             .join(batches, batches.c.id == batch_items.c.batch)
             .join(actions, actions.c.id == batches.c.action)
             .where(batch_items.c.verdict == Verdict.REJECTED, not_undone())
         )
+        parts = (
+            [query] if only is None else [query.where(batch_items.c.item.in_(s)) for s in chunks(list(only))]
+        )
         with self._database.read() as connection:
-            return [(row.item, row.label) for row in connection.execute(query)]
+            return [(row.item, row.label) for one in parts for row in connection.execute(one)]

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, update
 
-from lightbulb.records import Item, ItemId
+from lightbulb.records import Bools, Bytes, Float64s, Ints, Item, ItemId
 from lightbulb.store.database import Database, chunks, now
+from lightbulb.store.embeddings import as_hashes
 from lightbulb.store.schema import facts, items
 
 GONE = "the file is no longer there"
 HOLDOUT_CUT = "holdout_cut"
 POOL_ID = "pool_id"
+ROWS_AT_ONCE = 10_000
 
 
 class Found(Protocol):
@@ -57,6 +59,17 @@ class Holdout:
         return (int.from_bytes(digest, "big") >> 11) / (1 << 53)
 
 
+@dataclass(frozen=True)
+class ItemColumns:
+    """Every item, ids ascending, all aligned. broken: whether it cannot be used."""
+
+    ids: Ints
+    keys: tuple[str, ...]
+    draws: Float64s
+    held_out: Bools
+    broken: Bools
+
+
 class ItemStore:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,29 +80,28 @@ class ItemStore:
         frontier: largest draw of a held-out item that was asked about already; those stay held out.
         """
         with self._database.write() as connection:
-            known = {
-                row.key: row
-                for row in connection.execute(
-                    select(items.c.id, items.c.key, items.c.size, items.c.mtime_ns, items.c.broken)
-                )
-            }
-            added, renewed, restored, seen = [], [], 0, set()
+            known = _Known.of(connection)
+            ids, sizes, times, gone = (
+                column.tolist() for column in (known.ids, known.sizes, known.times, known.gone)
+            )
+            seen = np.zeros(len(ids), dtype=np.bool_)
+            added: dict[str, dict[str, Any]] = {}
+            renewed, restored = [], 0
             for file in found:
-                if file.key in seen:
-                    continue
-                seen.add(file.key)
-                row = known.get(file.key)
-                if row is None:
-                    added.append(_new_row(file, holdout))
-                elif (row.size, row.mtime_ns) != (file.size, file.mtime_ns) or row.broken == GONE:
-                    renewed.append(_renewed_row(row.id, file))
-                    restored += row.broken == GONE
-            gone = [row.id for row in known.values() if row.key not in seen and row.broken != GONE]
-            _insert(connection, added)
+                at = known.at.get(file.key)
+                if at is None:
+                    added.setdefault(file.key, _new_row(file, holdout))
+                elif not seen[at]:
+                    seen[at] = True
+                    if sizes[at] != file.size or times[at] != file.mtime_ns or gone[at]:
+                        renewed.append(_renewed_row(ids[at], file))
+                        restored += gone[at]
+            vanished = known.ids[~seen & ~known.gone].tolist()
+            _insert(connection, list(added.values()))
             _renew(connection, renewed)
-            _mark_gone(connection, gone)
-            _hold_out(connection, holdout, frontier)
-        return Changes(len(added), len(gone), len(renewed) - restored, restored)
+            _mark_gone(connection, vanished)
+            _hold_out(connection, holdout, frontier, known, [row["draw"] for row in added.values()])
+        return Changes(len(added), len(vanished), len(renewed) - restored, restored)
 
     def add_missing(self, keys: Sequence[str], holdout: Holdout) -> None:
         """Items whose labels were imported but whose files are not there."""
@@ -119,6 +131,26 @@ class ItemStore:
             rows = connection.execute(select(*columns).order_by(items.c.id))
             return [Item(*row) for row in rows]
 
+    def columns(self) -> ItemColumns:
+        """What is asked of all items at once: far less than all of their rows."""
+        columns = (items.c.id, items.c.key, items.c.draw, items.c.held_out, items.c.broken.is_not(None))
+        with self._database.read() as connection:
+            ids, keys, draws, held_out, broken = _columns(connection, select(*columns).order_by(items.c.id))
+        return ItemColumns(
+            ids=np.array(ids, dtype=np.int64),
+            keys=tuple(keys),
+            draws=np.array(draws, dtype=np.float64),
+            held_out=np.array(held_out, dtype=np.bool_),
+            broken=np.array(broken, dtype=np.bool_),
+        )
+
+    def contents(self) -> tuple[Ints, Bytes]:
+        """Ids and content hashes of the items that were read: int64 (n,) ascending, uint8 (n, 32)."""
+        query = select(items.c.id, items.c.content).where(items.c.content.is_not(None)).order_by(items.c.id)
+        with self._database.read() as connection:
+            ids, contents = _columns(connection, query)
+        return np.array(ids, dtype=np.int64), as_hashes(bytes.fromhex("".join(contents)))
+
     def get(self, ids: Collection[ItemId]) -> dict[ItemId, Item]:
         columns = [items.c[name] for name in Item.__dataclass_fields__]
         found: dict[ItemId, Item] = {}
@@ -136,28 +168,6 @@ class ItemStore:
                 found.update({row.key: row.id for row in connection.execute(query)})
         return found
 
-    def search(
-        self, *, text: str = "", only: Collection[ItemId] | None = None, offset: int = 0, limit: int = 100
-    ) -> tuple[int, list[Item]]:
-        """(how many match, one page of them by key). text: part of the key. only: these ids, ascending."""
-        columns = [items.c[name] for name in Item.__dataclass_fields__]
-        condition = items.c.key.icontains(text, autoescape=True) if text else items.c.id.is_not(None)
-        with self._database.read() as connection:
-            if only is None:
-                total = connection.execute(
-                    select(func.count()).select_from(items).where(condition)
-                ).scalar_one()
-                query = select(*columns).where(condition).order_by(items.c.key).offset(offset).limit(limit)
-                return total, [Item(*row) for row in connection.execute(query)]
-            matching = list(only)
-            if text:
-                wanted = set(matching)
-                rows = connection.execute(select(items.c.id).where(condition).order_by(items.c.id))
-                matching = [row.id for row in rows if row.id in wanted]
-            page = matching[offset : offset + limit]
-        by_id = self.get(page)
-        return len(matching), [by_id[item] for item in page if item in by_id]
-
     def set_contents(self, contents: Mapping[ItemId, str], broken: Mapping[ItemId, str]) -> None:
         """What reading the files showed: their content hash, or why they can't be read.
 
@@ -173,6 +183,49 @@ class ItemStore:
             if unreadable:
                 failed = update(items).where(this)
                 connection.execute(failed.values(content=None, broken=bindparam("reason")), unreadable)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The items before a scan, aligned. at: key → position. times: mtime_ns. gone: without a file."""
+
+    at: Mapping[str, int]
+    ids: Ints
+    sizes: Ints
+    times: Ints
+    gone: Bools
+    draws: Float64s
+    held_out: Bools
+
+    @classmethod
+    def of(cls, connection: Connection) -> _Known:
+        gone = func.coalesce(items.c.broken == GONE, False)
+        columns = (items.c.id, items.c.size, items.c.mtime_ns, items.c.draw, items.c.held_out)
+        query = select(items.c.key, gone, *columns)
+        keys, is_gone, ids, sizes, times, draws, held_out = _columns(connection, query)
+        return cls(
+            {key: at for at, key in enumerate(keys)},
+            np.array(ids, dtype=np.int64),
+            np.array(sizes, dtype=np.int64),
+            np.array(times, dtype=np.int64),
+            np.array(is_gone, dtype=np.bool_),
+            np.array(draws, dtype=np.float64),
+            np.array(held_out, dtype=np.bool_),
+        )
+
+
+def _columns(connection: Connection, query: Select[Any]) -> list[list[Any]]:
+    """The result column by column, as the driver gives it: rows that know their names take five times longer.
+
+    A part at a time, since a million rows at once would take a gigabyte.
+    """
+    columns: list[list[Any]] = [[] for _ in query.selected_columns]
+    with connection.execute(query) as result:
+        assert result.cursor is not None
+        while rows := result.cursor.fetchmany(ROWS_AT_ONCE):
+            for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+                column.extend(values)
+    return columns
 
 
 def _new_row(file: Found, holdout: Holdout) -> dict[str, Any]:
@@ -204,13 +257,16 @@ def _mark_gone(connection: Connection, ids: Sequence[ItemId]) -> None:
         connection.execute(update(items).where(items.c.id.in_(part)).values(broken=GONE))
 
 
-def _hold_out(connection: Connection, holdout: Holdout, frontier: float) -> None:
+def _hold_out(
+    connection: Connection, holdout: Holdout, frontier: float, known: _Known, added: Sequence[float]
+) -> None:
     """Sets `held_out` for items whose draw is below the cut.
 
     The cut is found at the first scan and only ever falls: raising it would call items held out that a
     query strategy has chosen. It never falls below the frontier: those were measured on already.
+    added: draws of the items that were not known before.
     """
-    draws = np.sort(np.array([row.draw for row in connection.execute(select(items.c.draw))]))
+    draws = np.sort(np.concatenate([known.draws, added]))
     if not len(draws):
         return
     count = min(holdout.most, max(1, round(holdout.fraction * len(draws))))
@@ -221,6 +277,8 @@ def _hold_out(connection: Connection, holdout: Holdout, frontier: float) -> None
         connection.execute(facts.insert().values(name=HOLDOUT_CUT, value=repr(cut)))
     elif cut != float(stored):
         connection.execute(update(facts).where(facts.c.name == HOLDOUT_CUT).values(value=repr(cut)))
+    if not len(added) and np.array_equal(known.held_out, known.draws < cut):
+        return
     connection.execute(
         update(items).where(items.c.held_out != (items.c.draw < cut)).values(held_out=items.c.draw < cut)
     )

@@ -127,16 +127,31 @@ class LabelStore:
         with self._database.read() as connection:
             return {(row.key, row.value) for row in connection.execute(query)}
 
-    def skips(self) -> dict[ItemId, int]:
-        """Item → the last action that skipped it and was not undone."""
+    def skips(self, only: Collection[ItemId] | None = None) -> dict[ItemId, int]:
+        """Item → the last action that skipped it and was not undone. only: of these items."""
         query = (
             select(labels.c.item, func.max(labels.c.action).label("action"))
             .join(actions, actions.c.id == labels.c.action)
             .where(labels.c.value.is_(None), not_undone())
             .group_by(labels.c.item)
         )
+        queries = [query] if only is None else [query.where(labels.c.item.in_(s)) for s in chunks(list(only))]
         with self._database.read() as connection:
-            return {row.item: row.action for row in connection.execute(query)}
+            return {row.item: row.action for one in queries for row in connection.execute(one)}
+
+    def frontier(self, classes: Sequence[str]) -> float:
+        """Largest draw of a held-out item that was asked about (as in `CatalogView`), -1 before the first."""
+        query = (
+            select(func.max(items.c.draw))
+            .select_from(current_labels)
+            .join(items, items.c.id == current_labels.c.item)
+            .join(labels, labels.c.id == current_labels.c.label)
+            .join(actions, actions.c.id == labels.c.action)
+            .where(items.c.held_out, actions.c.kind == ActionKind.LABEL, labels.c.value.in_(classes))
+        )
+        with self._database.read() as connection:
+            found = connection.execute(query).scalar()
+        return -1.0 if found is None else float(found)
 
     def last_action(self) -> int:
         with self._database.read() as connection:
@@ -167,7 +182,8 @@ class LabelStore:
             select(labels.c.seconds)
             .join(actions, actions.c.id == labels.c.action)
             .where(labels.c.seconds.is_not(None), labels.c.value.is_not(None), actions.c.kind == kind)
-            .order_by(labels.c.id.desc())
+            # By action first: one that labelled a million items at once is passed over in one step.
+            .order_by(actions.c.id.desc(), labels.c.id.desc())
             .limit(PACE_WINDOW)
         )
         with self._database.read() as connection:
