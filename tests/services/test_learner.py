@@ -97,7 +97,7 @@ def test_another_encoder_is_taken_up_while_the_former_one_serves(
         first = workspace.learner.snapshot
         assert first is not None and first.version == before.model_version and len(first.item_ids) == 60
         np.testing.assert_allclose(workspace.scoring.score_bytes([picture]).scores, before.scores, atol=1e-5)
-        assert workspace.encoded.pending and workspace.asking.next_questions(2)[0]
+        assert len(workspace.encoded.pending) and workspace.asking.next_questions(2)[0]
         versions = {first.version}
         while workspace.learner.step():
             snapshot = workspace.learner.snapshot
