@@ -80,7 +80,7 @@ def bench_on(workspace: Workspace) -> Bench:
     )  # fmt: skip
     bench.confirming = Confirming(
         workspace.task, workspace.catalog, lambda: bench.snapshot, workspace.batches, auditing,
-        workspace.changes, lambda item: True,
+        workspace.changes, list,
         annotator="annotator", batch_size=100, rng=np.random.default_rng(6),
     )  # fmt: skip
     return bench
