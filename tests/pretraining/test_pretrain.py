@@ -151,10 +151,10 @@ def test_supervised_training_lowers_the_loss(tmp_path: Path) -> None:
     source = ArraySource(tmp_path / "two.npz")
     assert source.classes == ("3", "7")
     losses: list[float] = []
-    settings = Settings(size=32, batch=8, minutes=None, steps=100, workers=1)
+    settings = Settings(size=32, batch=8, minutes=None, steps=60, workers=1)
     training = Pretraining([source], Supervised(2), "test", settings, tmp_path / "x.safetensors")
     training.run(lambda report: losses.append(report.loss))
-    assert len(losses) == 5 and losses[-1] < 0.7 * losses[0]
+    assert len(losses) == 3 and losses[-1] < 0.8 * losses[0]
 
 
 def test_interrupted_it_goes_on_from_its_checkpoint(classes: Path, tmp_path: Path) -> None:

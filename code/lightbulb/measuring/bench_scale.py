@@ -54,6 +54,7 @@ class MadeUp(Encoder):
     name: ClassVar[str] = "made_up"
     data_type: ClassVar[str] = "images"
     weights_name = "none"
+    image_size = 0  # it sees nothing
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
@@ -312,11 +313,11 @@ def median_seconds(work: Callable[[], object]) -> float:
 
 def wait_for_snapshot(workspace: Workspace) -> None:
     revision = workspace.catalog.view.revision
-    found = workspace.learner.wait_for(
-        lambda snapshot: snapshot.labels_revision >= revision, PUBLISH_TIMEOUT_SECONDS
-    )
-    if found is None:
-        raise LightBulbError(f"no snapshot came: {workspace.learner.status().error or 'too slow'}")
+    deadline = time.monotonic() + PUBLISH_TIMEOUT_SECONDS
+    while workspace.learner.wait_for(lambda snapshot: snapshot.labels_revision >= revision, 1.0) is None:
+        problem = workspace.learner.status().error
+        if problem or time.monotonic() > deadline:
+            raise LightBulbError(f"no snapshot came: {problem or 'too slow'}")
 
 
 def wait_until(condition: Callable[[], bool], workspace: Workspace) -> None:
