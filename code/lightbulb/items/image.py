@@ -43,7 +43,8 @@ def open_image(data: bytes, *, max_pixels: float, at_least: int | None = None) -
             if at_least is not None:
                 image.draft("RGB", (2 * at_least, 2 * at_least))
             image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)
+            return _to_rgb(image)
     except UnreadableImage:
         raise
     except UnidentifiedImageError:
@@ -60,7 +61,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         layered = image.convert("RGBA")
         ground = Image.new("RGBA", layered.size, (255, 255, 255, 255))
         return Image.alpha_composite(ground, layered).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def read_pixels(
