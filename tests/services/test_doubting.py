@@ -40,7 +40,7 @@ def mislabel(workspace: Workspace, truth: Mapping[str, str], count: int) -> dict
 def test_wrong_labels_are_suspected_until_they_are_mended_or_kept(
     taught: Workspace, truth: Mapping[str, str]
 ) -> None:
-    right = mislabel(taught, truth, 6)
+    right = mislabel(taught, truth, 10)
     found = {item.item: suspect for item, suspect in taught.doubting.suspects()}
     caught = set(right) & set(found)
     assert len(caught) >= 3
