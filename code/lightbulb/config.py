@@ -101,6 +101,11 @@ class ServerSection(Section):
     max_image_megabytes: Annotated[float, Field(gt=0)] = 25.0
     max_image_megapixels: Annotated[float, Field(gt=0)] = 60.0
 
+    @property
+    def max_pixels(self) -> float:
+        """Width x height of the largest picture that is opened."""
+        return self.max_image_megapixels * 1e6
+
 
 class StorageSection(Section):
     database: str | None = None

@@ -142,8 +142,8 @@ def test_a_model_teaches_itself_with_nothing_held_out(
     seen: list[np.ndarray] = []
     original = learner_module.fit_classifier
 
-    def spying(decoder: Any, train: Any, held_out: Any, unlabelled: np.ndarray, *rest: Any) -> object:
-        seen.append(unlabelled)
+    def spying(decoder: Any, train: Any, held_out: Any, unlabelled: Any, *rest: Any) -> object:
+        seen.append(unlabelled())
         return original(decoder, train, held_out, unlabelled, *rest)
 
     monkeypatch.setattr(learner_module, "fit_classifier", spying)

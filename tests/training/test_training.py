@@ -11,6 +11,10 @@ from lightbulb.training.fit import CalibratedClassifier, Labelled, fit_classifie
 NOTHING = np.empty((0, 32), dtype=np.float32)
 
 
+def nothing_more() -> np.ndarray:
+    return NOTHING
+
+
 def clouds(n: int, rng: np.random.Generator, n_classes: int = 3) -> Labelled:
     """Noisy clouds around class centres in 32 dimensions, positive as pooled features are."""
     centres = np.random.default_rng(5).gamma(1.0, 1.0, (n_classes, 32))
@@ -42,7 +46,7 @@ def test_learns_and_measures_on_what_it_did_not_see() -> None:
     rng = np.random.default_rng(0)
     train, held_out, test = clouds(60, rng), clouds(40, rng), clouds(400, rng)
     pool = PoolStatistics.of(test.embeddings)
-    fitted = fit_classifier(MLP, train, held_out, NOTHING, 3, pool, np.random.default_rng(0))
+    fitted = fit_classifier(MLP, train, held_out, nothing_more, 3, pool, np.random.default_rng(0))
     right = (fitted.classifier.probabilities(test.embeddings).argmax(axis=1) == test.targets).mean()
     assert right > 0.9
     assert fitted.accuracy is not None and fitted.accuracy.n == 40
@@ -55,7 +59,7 @@ def test_held_out_labels_never_reach_the_decoder() -> None:
     pool = PoolStatistics.of(train.embeddings)
     wrong = Labelled(held_out.embeddings, (held_out.targets + 1) % 3)
     honest, lied_to = (
-        fit_classifier(MLP, train, measured, NOTHING, 3, pool, np.random.default_rng(0))
+        fit_classifier(MLP, train, measured, nothing_more, 3, pool, np.random.default_rng(0))
         for measured in (held_out, wrong)
     )
     for name, array in honest.classifier.decoder.arrays().items():
@@ -69,7 +73,7 @@ def test_confidence_holds_on_new_items() -> None:
     rng = np.random.default_rng(1)
     train, held_out, test = clouds(40, rng), clouds(10, rng), clouds(2000, rng)
     fitted = fit_classifier(
-        MLP, train, held_out, NOTHING, 3, PoolStatistics.of(test.embeddings), np.random.default_rng(0)
+        MLP, train, held_out, nothing_more, 3, PoolStatistics.of(test.embeddings), np.random.default_rng(0)
     )
     probs = fitted.classifier.probabilities(test.embeddings)
     sure = probs.max(axis=1) >= 0.97
@@ -81,7 +85,7 @@ def test_saved_and_loaded_it_predicts_the_same() -> None:
     train = clouds(30, rng)
     nothing = Labelled(NOTHING, np.empty(0, dtype=np.int64))
     pool = PoolStatistics.of(train.embeddings)
-    fitted = fit_classifier(MLP, train, nothing, NOTHING, 3, pool, np.random.default_rng(0)).classifier
+    fitted = fit_classifier(MLP, train, nothing, nothing_more, 3, pool, np.random.default_rng(0)).classifier
     again = CalibratedClassifier.from_arrays(MLP, fitted.arrays())
     np.testing.assert_allclose(
         again.probabilities(train.embeddings), fitted.probabilities(train.embeddings), rtol=1e-6

@@ -65,7 +65,7 @@ class OnnxFile(Encoder):
             Path(config.model.encoder),
             image_size=config.model.image_size,
             device=config.model.device,
-            max_pixels=config.server.max_image_megapixels * 1e6,
+            max_pixels=config.server.max_pixels,
         )
 
     def prepare(self, data: bytes) -> np.ndarray:

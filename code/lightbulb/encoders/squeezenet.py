@@ -44,7 +44,7 @@ class SqueezeNet(TorchImages):
         return cls(
             weights,
             image_size=config.model.image_size,
-            max_pixels=config.server.max_image_megapixels * 1e6,
+            max_pixels=config.server.max_pixels,
             device=config.model.device,
         )
 

@@ -62,7 +62,7 @@ class TorchScriptFile(TorchImages):
             Path(config.model.encoder),
             image_size=config.model.image_size,
             device=config.model.device,
-            max_pixels=config.server.max_image_megapixels * 1e6,
+            max_pixels=config.server.max_pixels,
         )
 
     def pool(self, features: torch.Tensor) -> torch.Tensor:

@@ -64,9 +64,8 @@ class TorchvisionModel(TorchImages):
             std=tuple(own.std),
             resample=RESAMPLING.get(own.interpolation.value, Image.Resampling.BILINEAR),
         )
-        max_pixels = config.server.max_image_megapixels * 1e6
         try:
-            return cls(architecture, weights, shown, device=model.device, max_pixels=max_pixels)
+            return cls(architecture, weights, shown, device=model.device, max_pixels=config.server.max_pixels)
         except (
             RuntimeError,
             ValueError,

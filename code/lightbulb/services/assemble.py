@@ -266,11 +266,11 @@ def _assemble(
     history = ModelHistory(database)
     encoded = EncodedPool(items, learning.seed)
     learner = Learner(
-        config, root, encoder, DECODERS[config.model.decoder], catalog, items, encoded,
+        config, source.locate, encoder, DECODERS[config.model.decoder], catalog, items, encoded,
         ModelFolder(config.model_directory, keep=config.model.keep), history,
         needs=strategy.needs, train=train, on_progress=on_progress,
     )  # fmt: skip
-    media = Media(source.locate, items, catalog, max_pixels=config.server.max_image_megapixels * 1e6)
+    media = Media(source.locate, items, catalog, max_pixels=config.server.max_pixels)
     # Fresh orders each time: a restart must not deal out the ones that were seen before.
     rngs = np.random.default_rng([learning.seed, labels.last_action()]).spawn(3)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 import structlog
 
-from lightbulb.autolabel.propose import class_thresholds
 from lightbulb.config import Config
 from lightbulb.decoders import Decoder
 from lightbulb.encoders import Encoder
 from lightbulb.encoders.embed import EncodedChunk, encode_files
 from lightbulb.errors import LightBulbError, WeightsError
-from lightbulb.records import Accuracy, Bools, Float32s, Ints, Snapshot, Suspect
+from lightbulb.records import Bools, Float32s, Ints, Snapshot, Suspect
 from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
+from lightbulb.services.snapshots import card_of, make_snapshot, snapshot_of
 from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
 from lightbulb.store.models import ModelFolder, ModelHistory, StoredModel
@@ -38,10 +38,8 @@ log = structlog.get_logger()
 
 ENCODING_SLICE = 128  # files between two looks at whether labelled items wait to be encoded
 RESCORE_SECONDS = 20.0  # while encoding, how often what is new joins the scored pool
-SCORING_CHUNK = 8192
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
 STOP_SECONDS = 15.0
-NEVER = np.float32(2.0)  # a threshold that no probability reaches
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,8 @@ class Needed:
 
 
 class Learner:
-    """needs: what the query strategy wants to know of a model besides its probabilities.
+    """locate: the file of an item's key. needs: what the query strategy wants to know of a model besides its
+    probabilities.
 
     on_progress(done, total) is called as items are encoded. train=False: serve the last model only.
     """
@@ -76,7 +75,7 @@ class Learner:
     def __init__(
         self,
         config: Config,
-        root: Path,
+        locate: Callable[[str], Path],
         encoder: EncoderHandle,
         decoder: type[Decoder],
         catalog: Catalog,
@@ -90,7 +89,7 @@ class Learner:
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self._config = config
-        self._root = root
+        self._locate = locate
         self._encoder = encoder
         self._decoder = decoder
         self._catalog = catalog
@@ -285,7 +284,7 @@ class Learner:
         turns[view.labelled] -= len(turns)
         next_ones = np.argpartition(turns[at], min(ENCODING_SLICE, len(at)) - 1)[:ENCODING_SLICE]
         order = next_ones[np.argsort(turns[at[next_ones]])]
-        files = [(int(view.ids[position]), self._root / view.keys[position]) for position in at[order]]
+        files = [(int(view.ids[position]), self._locate(view.keys[position])) for position in at[order]]
         return encode_files(self._encoder.get(), files, cached=self._encoded.cache.__contains__)
 
     def _labels_changed(self, view: CatalogView) -> bool:
@@ -314,13 +313,18 @@ class Learner:
         held_out = self._labelled(view, view.measured & encoded)
         classes = self._config.classes
         rng = np.random.default_rng(self._config.learning.seed)
-        unlabelled, pool = self._unlabelled(view), self._encoded.statistics()
-        fitted = fit_classifier(self._decoder, train, held_out, unlabelled, len(classes), pool, rng)
+        pool = self._encoded.statistics()
+        fitted = fit_classifier(
+            self._decoder, train, held_out, lambda: self._unlabelled(view), len(classes), pool, rng
+        )
         fit_seconds = time.monotonic() - started
         version = max([self._history.last_version(), *self._models.versions()]) + 1
-        snapshot = self._scored(
-            view, fitted.classifier, fitted.accuracy, version, members=fitted.members,
+        self._begin_scoring()
+        snapshot = make_snapshot(
+            self._config, view, self._encoded, self._encoder.get(),
+            fitted.classifier, fitted.accuracy, version,
             trained_on=len(train.targets),
+            voters=fitted.members if "votes" in self._needs else (),
             metrics={"fit_seconds": fit_seconds, "left_out": left_out},
         )  # fmt: skip
         snapshot = replace(
@@ -328,7 +332,8 @@ class Learner:
             confusion=fitted.confusion,
             suspects=self._suspects(view.ids[teaching], train.targets, fitted.out_of_fold),
         )
-        self._models.save(version, fitted.classifier.arrays(), self._card(snapshot, view))
+        card = card_of(snapshot, view, self._config, self._encoder, self._decoder.name)
+        self._models.save(version, fitted.classifier.arrays(), card)
         self._history.add(snapshot)
         self._publish(snapshot, view)
         self._state = "idle"
@@ -355,22 +360,15 @@ class Learner:
             pool = EncodedPool(self._items, self._config.learning.seed)
             pool.open(EmbeddingCache(self._config.embeddings_directory, former.fingerprint, former.dim), view)
         classifier = CalibratedClassifier.from_arrays(self._decoder, stored.arrays)
-        accuracy = Accuracy(**card["accuracy"]) if card["accuracy"] else None
-        snapshot = self._scored(
-            view, classifier, accuracy, stored.version,
-            trained_on=card["trained_on"], metrics=card["metrics"], labels=card["labels"],
-            pool=pool, fingerprint=encoder.fingerprint,
-        )  # fmt: skip
-        confusion = card.get("confusion")
-        snapshot = replace(
-            snapshot,
-            confusion=None if confusion is None else np.array(confusion, dtype=np.int64),
-            suspects=tuple(Suspect(**one) for one in card.get("suspects", [])),
-            recalled=card.get("recalled", 0),
-        )
+        self._begin_scoring()
+        snapshot = snapshot_of(stored, self._config, view, pool, encoder, classifier)
         known = card["last_action"] == view.last_action and not self._former
         self._publish(snapshot, view if known else None)
         log.info("model.restored", version=stored.version, labels=snapshot.labels)
+
+    def _begin_scoring(self) -> None:
+        self._state = "scoring" if self._train else "off"
+        self._unscored, self._scored_at = 0, time.monotonic()
 
     def _served_by_former(self) -> bool:
         former, snapshot = self._former, self._snapshot
@@ -424,88 +422,6 @@ class Learner:
     def _labelled(self, view: CatalogView, mask: Bools) -> Labelled:
         rows = self._encoded.rows(view.ids[mask])
         return Labelled(self._encoded.embeddings(rows), view.labels[mask])
-
-    def _scored(
-        self,
-        view: CatalogView,
-        classifier: CalibratedClassifier,
-        accuracy: Accuracy | None,
-        version: int,
-        *,
-        trained_on: int,
-        metrics: dict[str, float],
-        labels: int | None = None,
-        members: Sequence[CalibratedClassifier] = (),
-        pool: EncodedPool | None = None,
-        fingerprint: str | None = None,
-    ) -> Snapshot:
-        """The snapshot of a classifier: the encoded pool scored with it.
-
-        pool, fingerprint: of the encoder that it was made with, if not the present one.
-        """
-        self._state = "scoring" if self._train else "off"
-        pool = pool or self._encoded
-        rows = pool.rows(view.ids)
-        encoded = rows >= 0
-        probs = self._score(classifier, pool, rows[encoded])
-        voting = members if "votes" in self._needs else ()
-        votes = [self._score(member, pool, rows[encoded]) for member in voting]
-        self._unscored, self._scored_at = 0, time.monotonic()
-        # Before the accuracy is measured nothing vouches for the model's confidence: it proposes nothing.
-        allowed = view.allowed_proposals(view.ids[encoded], probs.argmax(axis=1).astype(np.int64))
-        measured = accuracy.n if accuracy is not None else 0
-        thresholds = class_thresholds(
-            probs, allowed, self._config.auto_label.confidence, view.doubts, measured
-        )
-        return Snapshot(
-            version=version,
-            classifier=classifier,
-            classes=self._config.classes,
-            trained_on=trained_on,
-            labels=int((view.labelled & encoded).sum()) if labels is None else labels,
-            labels_revision=view.revision,
-            encoder_fingerprint=fingerprint or self._encoder.get().fingerprint,
-            item_ids=view.ids[encoded],
-            probs=probs,
-            votes=np.stack(votes) if votes else None,
-            thresholds=thresholds if accuracy is not None else np.full_like(thresholds, NEVER),
-            accuracy=accuracy,
-            temperature=classifier.temperature,
-            published_at=time.time(),
-            metrics=metrics,
-            recalled=view.recalled,
-        )
-
-    def _score(self, classifier: CalibratedClassifier, pool: EncodedPool, rows: Ints) -> Float32s:
-        scored = [np.empty((0, len(self._config.classes)), dtype=np.float32)]
-        for start in range(0, len(rows), SCORING_CHUNK):
-            embeddings = pool.embeddings(rows[start : start + SCORING_CHUNK])
-            scored.append(classifier.probabilities(embeddings))
-        return np.concatenate(scored)
-
-    def _card(self, snapshot: Snapshot, view: CatalogView) -> dict[str, object]:
-        encoder = self._encoder.get()
-        accuracy = snapshot.accuracy
-        return {
-            "task": f"{self._config.dataset.data_type}/{self._config.label.type}",
-            "classes": list(snapshot.classes),
-            "encoder": self._encoder.name,
-            "weights": encoder.weights_name,
-            "image_size": encoder.image_size,
-            "made_with": self._encoder.made_with(),
-            "encoder_fingerprint": encoder.fingerprint,
-            "decoder": self._decoder.name,
-            "temperature": snapshot.temperature,
-            "thresholds": [float(threshold) for threshold in snapshot.thresholds],
-            "accuracy": accuracy and vars(accuracy),
-            "confusion": None if snapshot.confusion is None else snapshot.confusion.tolist(),
-            "suspects": [vars(one) for one in snapshot.suspects],
-            "recalled": snapshot.recalled,
-            "labels": snapshot.labels,
-            "trained_on": snapshot.trained_on,
-            "last_action": view.last_action,
-            "metrics": dict(snapshot.metrics),
-        }
 
     def _report_progress(self) -> None:
         self._on_progress(self._encoded.count, int((~self._catalog.view.broken).sum()))

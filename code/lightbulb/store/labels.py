@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, select
@@ -14,17 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from lightbulb.errors import Conflict, NotFound
 from lightbulb.records import ActionKind, Answer, ItemId, Label, Source
 from lightbulb.store.database import Database, chunks, inserted_id, now
-from lightbulb.store.schema import actions, batch_items, batches, current_labels, items, labels
+from lightbulb.store.schema import Verdict, actions, batch_items, batches, current_labels, items, labels
 
 UNDOABLE = (ActionKind.LABEL, ActionKind.SKIP, ActionKind.BATCH, ActionKind.ACCEPT)
 PACE_WINDOW = 50  # labels that the pace is measured over
-
-
-class Verdict(StrEnum):
-    """What a person said of an item of a batch."""
-
-    CONFIRMED = "confirmed"
-    REJECTED = "rejected"  # "not this class", with or without another class given
 
 
 @dataclass(frozen=True)

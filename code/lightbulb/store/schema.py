@@ -5,6 +5,8 @@ A change here needs a migration in `migrations/versions/`; a test compares the t
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -119,6 +121,14 @@ batches = Table(
     Column("recalled", Integer),
     Index(None, "action"),
 )
+
+
+class Verdict(StrEnum):
+    """What a person said of an item of a batch."""
+
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"  # "not this class", with or without another class given
+
 
 batch_items = Table(
     "batch_items",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,22 +65,24 @@ def fit_classifier(
     decoder: type[Decoder],
     train: Labelled,
     held_out: Labelled,
-    unlabelled: Float32s,
+    unlabelled: Callable[[], Float32s],
     n_classes: int,
     pool: PoolStatistics,
     rng: np.random.Generator,
 ) -> Fitted:
-    """Fits on `train`, and on what it is sure of among `unlabelled` (n, dim), nothing of it held out.
+    """Fits on `train`, and while that is small on what it is sure of among `unlabelled`.
 
+    unlabelled: float32 (n, dim), nothing of it held out; asked for only if it is used.
     Calibrates on out-of-fold and held-out predictions; measures on `held_out`.
     """
     folds = stratified_folds(train.targets, FOLDS, rng)
     subsets = np.stack([np.ones(len(folds), dtype=np.bool_), *(folds != fold for fold in range(FOLDS))])
     decoders = decoder.fit_each(train.embeddings, train.targets, n_classes, subsets, pool, rng)
-    if len(unlabelled) and len(train.targets) <= FEW:
+    extra = unlabelled() if len(train.targets) <= FEW else train.embeddings[:0]
+    if len(extra):
         # Each fold's from its own answers: another's would tell it of the labels it must not see.
         decoders = [
-            self_taught(one, train.embeddings[seen], train.targets[seen], unlabelled, n_classes, pool, rng)
+            self_taught(one, train.embeddings[seen], train.targets[seen], extra, n_classes, pool, rng)
             for one, seen in zip(decoders, subsets, strict=True)
         ]
     final, *fold_decoders = decoders
