@@ -1,0 +1,105 @@
+"""What is asked, how it goes; ask, answer, take back."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from flask_openapi3 import APIBlueprint
+
+from lightbulb.records import ActionKind, Answer, Question
+from lightbulb.services import reporting
+from lightbulb.services.assemble import Workspace
+from lightbulb.web import schemas
+
+
+def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
+    config = workspace.config
+
+    @blueprint.get("/task", summary="What is asked")
+    def task() -> dict[str, Any]:
+        return {
+            "title": config.task.title,
+            "description": config.task.description,
+            "data_type": config.dataset.data_type,
+            "label": {
+                "type": config.label.type,
+                "classes": [{"name": one.name, "key": one.key} for one in workspace.task.class_keys()],
+            },
+            "user": config.user,
+            "mode": "development",
+            "training": workspace.train,
+            "confidence": config.auto_label.confidence,
+            "batch_size": config.auto_label.batch_size,
+            "dataset": config.name,
+            "pool": workspace.pool_id,
+        }
+
+    @blueprint.get("/status", summary="Counts, accuracy, training, pace")
+    def status() -> dict[str, Any]:
+        return shape_status(reporting.status(workspace))
+
+    @blueprint.get("/questions", summary="The next questions")
+    def questions(query: schemas.QuestionsQuery) -> dict[str, Any]:
+        found, remaining = workspace.asking.next_questions(query.n, client=query.client, have=query.held)
+        return {"questions": [shape_question(one) for one in found], "remaining": remaining}
+
+    @blueprint.post("/labels", summary="Answer questions: all are saved, or none")
+    def labels(body: schemas.LabelsBody) -> dict[str, Any]:
+        answers = [Answer(one.item, one.label, one.seconds, one.client_id) for one in body.labels]
+        saved = workspace.labeling.save(answers)
+        return {"saved": len(saved), "action": saved[-1], "actions": saved}
+
+    @blueprint.post("/undo", summary="Take back the last answer, skip or batch")
+    def undo(body: schemas.Empty) -> dict[str, Any]:
+        undone = workspace.labeling.undo()
+        again = (
+            []
+            if undone.kind in (ActionKind.BATCH, ActionKind.ACCEPT)
+            else workspace.asking.questions(undone.items)
+        )
+        return {
+            "undone": undone.action,
+            "kind": undone.kind,
+            "items": list(undone.items),
+            "questions": [shape_question(one) for one in again],
+        }
+
+
+def shape_status(now: reporting.Status) -> dict[str, Any]:
+    learner = now.learner
+    return {
+        "items": {
+            "total": now.total,
+            "labelled": now.labelled,
+            "unlabelled": now.unlabelled,
+            "proposed": now.proposed,
+            "broken": now.broken,
+            "skipped": now.skipped,
+        },
+        "accuracy": dataclasses.asdict(now.accuracy) if now.accuracy else None,
+        "training": {
+            "state": learner.state,
+            "active": learner.active,
+            "progress": learner.progress,
+            "error": learner.error,
+        },
+        "encoding": {"done": learner.encoded, "total": learner.total},
+        "needed": dataclasses.asdict(now.needed) if now.needed else None,
+        "model": dataclasses.asdict(now.model) if now.model else None,
+        "seconds_per_label": now.seconds_per_label,
+        "outlook": dataclasses.asdict(now.outlook),
+        "classes": now.labels_by_class,
+        "proposed": now.proposals_by_class,
+        "banners": [{"level": level, "text": text} for level, text in now.banners],
+    }
+
+
+def shape_question(question: Question) -> dict[str, Any]:
+    guess = question.guess
+    return {
+        "item": question.item,
+        "name": question.key,
+        "media": f"/media/{question.item}",
+        "guess": {"label": guess.label, "score": guess.score} if guess else None,
+    }
