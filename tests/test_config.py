@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from lightbulb.cli import main
 from lightbulb.config import load_config
 from lightbulb.errors import ConfigError
-from lightbulb.services.assemble import read_config
+from lightbulb.services.plugins import read_config
 
 SEED = """\
 task:

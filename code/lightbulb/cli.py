@@ -72,7 +72,8 @@ def serve(
 ) -> None:
     """Start the labelling service."""
     set_up_logging(log_level)
-    from lightbulb.services.assemble import open_production, open_workspace, read_config
+    from lightbulb.services.assemble import open_production, open_workspace
+    from lightbulb.services.plugins import read_config
     from lightbulb.web.app import create_app, create_production_app
     from lightbulb.web.server import listen, run_until_stopped
 
@@ -111,7 +112,8 @@ def encode(config_path: Path, log_level: str) -> None:
     """Encode every item now, so that serving starts with all of them ready."""
     set_up_logging(log_level)
     from lightbulb.progress import EncodingBar
-    from lightbulb.services.assemble import open_workspace, read_config
+    from lightbulb.services.assemble import open_workspace
+    from lightbulb.services.plugins import read_config
 
     bar = EncodingBar()
     workspace = open_workspace(read_config(config_path), on_progress=bar.update)
@@ -134,7 +136,7 @@ def export_labels(config_path: Path, format_name: str, out: Path | None) -> None
     """Write the labels to a file, also while the service runs."""
     set_up_logging("warning")
     from lightbulb.files import write_atomically
-    from lightbulb.services.assemble import read_config
+    from lightbulb.services.plugins import read_config
     from lightbulb.store.database import Database
     from lightbulb.store.labels import LabelStore
 
@@ -159,7 +161,8 @@ def export_labels(config_path: Path, format_name: str, out: Path | None) -> None
 def import_labels(config_path: Path, format_name: str, file: Path) -> None:
     """Take in labels from FILE: all of them, or none and every bad row named."""
     set_up_logging("warning")
-    from lightbulb.services.assemble import open_workspace, read_config
+    from lightbulb.services.assemble import open_workspace
+    from lightbulb.services.plugins import read_config
 
     config = read_config(config_path)
     file_format = format_by_name(format_name)
@@ -223,7 +226,7 @@ def simulate(
         simulate_and_report,
         with_strategy,
     )
-    from lightbulb.services.assemble import read_config
+    from lightbulb.services.plugins import read_config
 
     config = read_config(config_path)
     config = config.model_copy(
@@ -326,7 +329,7 @@ def decoders(config_path: Path, truth: Path, seeds: int, imbalance: float, as_js
     """Every decoder beside logistic regression, on 10 to 150 randomly drawn labels."""
     set_up_logging("warning")
     from lightbulb.measuring.bench_decoders import bench_and_report
-    from lightbulb.services.assemble import read_config
+    from lightbulb.services.plugins import read_config
 
     bench_and_report(read_config(config_path), truth, seeds, imbalance, as_json=as_json)
 
@@ -347,7 +350,7 @@ def bench_encode_command(
     set_up_logging("warning")
     from lightbulb.measuring.bench import show
     from lightbulb.measuring.bench_encode import bench_encode, show_variants
-    from lightbulb.services.assemble import read_config
+    from lightbulb.services.plugins import read_config
 
     config = read_config(config_path, needs_dataset=False)
     result = bench_encode(config, images=images, folder=folder, variants=variants)
@@ -408,7 +411,7 @@ def with_address(config: Config, host: str | None, port: int | None) -> Config:
 def format_by_name(name: str) -> Any:
     from lightbulb.config import did_you_mean
     from lightbulb.errors import InputError
-    from lightbulb.services.assemble import FORMATS
+    from lightbulb.services.plugins import FORMATS
 
     if name not in FORMATS:
         raise InputError(f"unknown format {name!r}{did_you_mean(name, FORMATS)}")

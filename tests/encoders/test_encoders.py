@@ -20,7 +20,7 @@ from lightbulb.encoders.torch_images import ImageInput, TorchImages, pool_map
 from lightbulb.encoders.torchvision_model import without_auxiliary
 from lightbulb.errors import InputError, WeightsError
 from lightbulb.registry import discover
-from lightbulb.services.assemble import encoder_named
+from lightbulb.services.plugins import encoder_named
 from lightbulb.torch_setup import has_bfloat16, torch
 from lightbulb.vision import torchvision
 from support import config_for, copy_digits

@@ -22,7 +22,8 @@ from lightbulb.config import Config
 from lightbulb.datasets.digits import Digits
 from lightbulb.decoders.normalise import PoolStatistics
 from lightbulb.errors import LightBulbError
-from lightbulb.services.assemble import DECODERS, Workspace, open_workspace
+from lightbulb.services.assemble import Workspace, open_workspace
+from lightbulb.services.plugins import DECODERS
 from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.web.app import create_app
 from lightbulb.web.server import listen

@@ -26,8 +26,8 @@ from lightbulb.decoders.normalise import PoolStatistics, normalise
 from lightbulb.errors import InputError
 from lightbulb.measuring.simulate import in_parallel, read_truth
 from lightbulb.records import Float32s, Float64s, Ints
-from lightbulb.services.assemble import DECODERS, encoder_named
 from lightbulb.services.encoder_handle import EncoderHandle
+from lightbulb.services.plugins import DECODERS, encoder_named
 from lightbulb.training.evaluate import stratified_folds
 
 COUNTS = (10, 20, 40, 78, 150)  # labels to draw

@@ -23,7 +23,7 @@ from lightbulb.encoders.embed import encode_files
 from lightbulb.encoders.torch_images import TorchImages
 from lightbulb.errors import InputError
 from lightbulb.measuring.photographs import read_images, synthetic_photographs
-from lightbulb.services.assemble import encoder_named
+from lightbulb.services.plugins import encoder_named
 from lightbulb.torch_setup import torch
 
 ROUNDS = 5

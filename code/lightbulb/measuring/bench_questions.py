@@ -19,7 +19,7 @@ from lightbulb.errors import InputError
 from lightbulb.querying import Pool
 from lightbulb.querying.select import select
 from lightbulb.records import Float16s, Float32s, Ints
-from lightbulb.services.assemble import STRATEGIES
+from lightbulb.services.plugins import STRATEGIES
 
 DIM, CLASSES, GROUPS, MEMBERS = 1024, 10, 40, 4
 LABELS = (0, 20, 100)  # known when the questions are asked; without any there is no model

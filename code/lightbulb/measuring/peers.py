@@ -16,7 +16,7 @@ from lightbulb.config import did_you_mean
 from lightbulb.errors import InputError
 from lightbulb.querying import Pool, QueryStrategy
 from lightbulb.records import Ints
-from lightbulb.services.assemble import STRATEGIES
+from lightbulb.services.plugins import STRATEGIES
 
 PREFIX = "skactiveml:"
 PEERS = ("badge", "coreset", "entropy", "margin", "probcover", "typiclust")

@@ -32,8 +32,9 @@ from lightbulb.items.folder import key_below
 from lightbulb.measuring import finish
 from lightbulb.measuring.peers import peer_strategy
 from lightbulb.records import Answer, Bools, Float16s, Ints
-from lightbulb.services.assemble import FORMATS, TASKS, Workspace, encoder_named, open_workspace
+from lightbulb.services.assemble import Workspace, open_workspace
 from lightbulb.services.encoder_handle import EncoderHandle
+from lightbulb.services.plugins import FORMATS, TASKS, encoder_named
 from lightbulb.store.embeddings import EmbeddingCache
 
 R = TypeVar("R")

@@ -11,8 +11,9 @@ from flask_openapi3 import APIBlueprint
 from lightbulb.config import did_you_mean
 from lightbulb.errors import InputError
 from lightbulb.services import reporting
-from lightbulb.services.assemble import FORMATS, Workspace
+from lightbulb.services.assemble import Workspace
 from lightbulb.services.doubting import LabelledItem
+from lightbulb.services.plugins import FORMATS
 from lightbulb.web import schemas
 
 
