@@ -36,7 +36,8 @@ MAY_IMPORT["web"] = {"services", "store", "lightbulb"} | BOTTOM
 MAY_IMPORT["pretraining"] = MAY_IMPORT["encoders"] | {"encoders"}
 MAY_IMPORT["datasets"] = BOTTOM | {"vision", "items"}
 MAY_IMPORT["progress"] = set()
-MAY_IMPORT["measuring"] = MAY_IMPORT["services"] | {"services", "web", "datasets"}
+MAY_IMPORT["options"] = set()
+MAY_IMPORT["measuring"] = MAY_IMPORT["services"] | {"services", "web", "datasets", "options"}
 MAY_IMPORT["cli"] = {
     "files",
     "lightbulb",
@@ -47,6 +48,7 @@ MAY_IMPORT["cli"] = {
     "store",
     "web",
     "measuring",
+    "options",
     "pretraining",
     "progress",
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,26 +10,13 @@ import click
 import lightbulb
 from lightbulb.datasets.commands import dataset
 from lightbulb.errors import LightBulbError
+from lightbulb.measuring.commands import bench
+from lightbulb.options import config_option, log_option, set_up_logging
 
 if TYPE_CHECKING:
     from lightbulb.config import Config
 
 EXIT_BAD_INPUT = 2
-
-config_option = click.option(
-    "--config",
-    "config_path",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The task's YAML.",
-)
-log_option = click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="How much is told on stderr.",
-)
 
 
 class Commands(click.Group):
@@ -52,6 +37,7 @@ def main() -> None:
 
 
 main.add_command(dataset)
+main.add_command(bench)
 
 
 @main.command()
@@ -298,111 +284,6 @@ def pretrain(
     pretrain_and_report(images, out, teacher, ignore_labels, chosen)
 
 
-@main.group()
-def bench() -> None:
-    """Measure the service against bare baselines in the same run."""
-
-
-@bench.command()
-@click.option("--labels", "n_labels", default=150, show_default=True, type=click.IntRange(20))
-@click.option("--posts", default=20, show_default=True, type=click.IntRange(1), help="Labels that are timed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def retrain(n_labels: int, posts: int, as_json: bool) -> None:
-    """From a POSTed label to the published snapshot that includes it, beside the bare fit."""
-    set_up_logging("warning")
-    from lightbulb.measuring.bench import bench_retrain, show
-
-    show(bench_retrain(n_labels, posts), as_json)
-
-
-@bench.command()
-@config_option
-@click.option("--truth", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              help="CSV with the columns path,label.")  # fmt: skip
-@click.option("--seeds", default=10, show_default=True, type=click.IntRange(1), help="Draws to average over.")
-@click.option(
-    "--imbalance", default=1.0, show_default=True, type=click.FloatRange(1),
-    help="How many times rarer one half of the classes is among the labels.",
-)  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def decoders(config_path: Path, truth: Path, seeds: int, imbalance: float, as_json: bool) -> None:
-    """Every decoder beside logistic regression, on 10 to 150 randomly drawn labels."""
-    set_up_logging("warning")
-    from lightbulb.measuring.bench_decoders import bench_and_report
-    from lightbulb.services.plugins import read_config
-
-    bench_and_report(read_config(config_path), truth, seeds, imbalance, as_json=as_json)
-
-
-@bench.command("encode")
-@config_option
-@click.option(
-    "--images", default=256, show_default=True, type=click.IntRange(32), help="Files in each round."
-)
-@click.option("--photographs", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False),
-              help="A folder of images of one's own (default: synthetic ones).")  # fmt: skip
-@click.option("--variants", is_flag=True, help="Also try other ways to run the network.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def bench_encode_command(
-    config_path: Path, images: int, folder: Path | None, variants: bool, as_json: bool
-) -> None:
-    """Files to embeddings, decoding included, beside the bare forward pass."""
-    set_up_logging("warning")
-    from lightbulb.measuring.bench import show
-    from lightbulb.measuring.bench_encode import bench_encode, show_variants
-    from lightbulb.services.plugins import read_config
-
-    config = read_config(config_path, needs_dataset=False)
-    result = bench_encode(config, images=images, folder=folder, variants=variants)
-    show({key: value for key, value in result.items() if as_json or key != "variants"}, as_json)
-    if variants and not as_json:
-        show_variants(result)
-
-
-@bench.command()
-@click.option("--items", default=100_000, show_default=True, type=click.IntRange(1))
-@click.option("--count", default=10, show_default=True, type=click.IntRange(1), help="Questions wanted.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def questions(items: int, count: int, as_json: bool) -> None:
-    """How long each query strategy takes over the next questions, on a large pool."""
-    from lightbulb.measuring.bench_questions import bench_questions, show
-
-    show(bench_questions(items, count), as_json)
-
-
-@bench.command()
-@click.option("--requests", default=200, show_default=True, type=click.IntRange(1), help="Of the one client.")
-@click.option("--clients", default=16, show_default=True, type=click.IntRange(1), help="That ask at once.")
-@click.option("--each", default=20, show_default=True, type=click.IntRange(1),
-              help="Requests of each of them, in each of four rounds.")  # fmt: skip
-@click.option("--images", type=click.Path(path_type=Path, exists=True, file_okay=False),
-              help="Folder of images to upload (default: synthetic photographs).")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def score(requests: int, clients: int, each: int, images: Path | None, as_json: bool) -> None:
-    """Uploads to /score by one client and by many, beside the bare decoding, forward and decoder."""
-    set_up_logging("warning")
-    from lightbulb.measuring.bench_score import Amounts, bench_score, show
-
-    show(bench_score(Amounts(requests=requests, clients=clients, each=each), images), as_json)
-
-
-@bench.command()
-@click.option("--items", "sizes", multiple=True, default=(1000, 10_000, 100_000), show_default=True,
-              type=click.IntRange(1), help="Several times for several pools.")  # fmt: skip
-@click.option("--dim", default=1024, show_default=True, type=click.IntRange(2), help="Of an embedding.")
-@click.option("--posts", default=10, show_default=True, type=click.IntRange(1),
-              help="Answers whose way to a snapshot is timed.")  # fmt: skip
-@click.option("--requests", default=200, show_default=True, type=click.IntRange(1),
-              help="Requests for questions that are timed.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def scale(sizes: tuple[int, ...], dim: int, posts: int, requests: int, as_json: bool) -> None:
-    """How cost grows with the pool, on made-up embeddings; takes 2 KB of disk an item at 1024."""
-    set_up_logging("warning")
-    from lightbulb.measuring.bench_scale import bench_scale, show
-
-    show(bench_scale(sizes, dim, posts=posts, requests=requests), as_json)
-
-
 def with_address(config: Config, host: str | None, port: int | None) -> Config:
     update = {"host": host or config.server.host, "port": config.server.port if port is None else port}
     return config.model_copy(update={"server": config.server.model_copy(update=update)})
@@ -422,20 +303,3 @@ def announce(config: Config, server: Any) -> None:
     host = config.server.host
     shown = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host
     click.echo(f"Light Bulb serves {config.task.title!r} on http://{shown}:{server.effective_port}", err=True)
-
-
-def set_up_logging(level: str) -> None:
-    import structlog
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.basicConfig(level=logging.WARNING)
