@@ -105,6 +105,16 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """A person's mark on an item, to be looked at again. note: why, may be empty."""
+
+    item: ItemId
+    note: str
+    annotator: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The most probable class of an item by the current model. score: calibrated probability."""
 

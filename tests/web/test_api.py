@@ -31,7 +31,7 @@ def label(client: FlaskClient, item: int, value: Any, **more: Any) -> Any:
 def test_status_has_the_promised_shape(client: FlaskClient, trained_client: FlaskClient) -> None:
     empty = client.get("/api/status").json
     assert empty["items"] == {
-        "total": 60, "labelled": 0, "unlabelled": 60, "proposed": 0, "broken": 0, "skipped": 0,
+        "total": 60, "labelled": 0, "unlabelled": 60, "proposed": 0, "broken": 0, "skipped": 0, "flagged": 0,
     }  # fmt: skip
     assert empty["accuracy"] is None and empty["model"] is None and empty["seconds_per_label"] is None
     assert empty["training"]["state"] in ("idle", "encoding") and empty["training"]["active"] is False
@@ -70,6 +70,38 @@ def test_skip_and_its_undo(client: FlaskClient) -> None:
     assert client.get("/api/status").json["items"]["skipped"] == 1
     assert client.post("/api/undo", json={}).json["kind"] == "skip"
     assert client.get("/api/status").json["items"]["skipped"] == 0
+
+
+def test_a_flag_its_note_and_taking_it_off(client: FlaskClient) -> None:
+    put = client.post("/api/flags", json={"item": 5, "note": "blurred <b>"}).json
+    assert put["flag"]["note"] == "blurred <b>" and put["flag"]["annotator"] == "annotator"
+    assert client.post("/api/flags", json={"item": 5, "note": "blurred <b>"}).json == put  # sent twice
+    client.post("/api/flags", json={"item": 7})
+    rows = client.get("/api/items?state=flagged").json
+    assert rows["total"] == 2
+    assert {row["item"]: row["flag"]["note"] for row in rows["items"]} == {5: "blurred <b>", 7: ""}
+    assert client.get("/api/status").json["items"]["flagged"] == 2
+    assert client.post("/api/flags", json={"item": 7, "flagged": False}).json == {"item": 7, "flag": None}
+    assert client.post("/api/flags", json={"item": 7, "flagged": False}).status_code == 200
+    assert [row["item"] for row in client.get("/api/items?state=flagged").json["items"]] == [5]
+    everything = client.get("/api/items").json["items"]
+    assert [row["item"] for row in everything if row["flag"]] == [5]
+    asked = client.get("/api/questions?n=60").json["questions"]
+    assert [one["item"] for one in asked if one["flag"] == put["flag"]] == [5]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"item": 99999}, 404, "unknown_item"),
+        ({"item": 99999, "flagged": False}, 404, "unknown_item"),
+        ({"item": 1, "note": "x" * 2001}, 422, "invalid_request"),
+        ({"note": "which?"}, 422, "invalid_request"),
+    ],
+)
+def test_bad_flags_are_refused(client: FlaskClient, body: Any, status: int, code: str) -> None:
+    assert error_of(client.post("/api/flags", json=body), status)["code"] == code
+    assert client.get("/api/items?state=flagged").json["total"] == 0
 
 
 @pytest.mark.parametrize(

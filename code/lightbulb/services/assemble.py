@@ -24,6 +24,7 @@ from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.services.exporting import Importing, JudgementsFile
 from lightbulb.services.fetching import UrlFetcher
+from lightbulb.services.flagging import Flagging
 from lightbulb.services.labeling import Changes, Labeling
 from lightbulb.services.learner import Learner
 from lightbulb.services.leases import Leases
@@ -35,6 +36,7 @@ from lightbulb.services.scoring import Scoring
 from lightbulb.store.audits import AuditStore
 from lightbulb.store.batches import BatchStore
 from lightbulb.store.database import Database
+from lightbulb.store.flags import FlagStore
 from lightbulb.store.items import Changes as ItemChanges
 from lightbulb.store.items import Holdout, ItemStore
 from lightbulb.store.labels import LabelStore
@@ -67,6 +69,7 @@ class Workspace:
     asking: Asking
     confirming: Confirming
     doubting: Doubting
+    flagging: Flagging
     outlooks: Outlooks
     listing: Listing
     scoring: Scoring
@@ -222,6 +225,7 @@ def _assemble(
             annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
         ),
         doubting=Doubting(catalog, snapshot, encoded, labels),
+        flagging=Flagging(catalog, FlagStore(database), config.user),
         outlooks=Outlooks(
             catalog, snapshot, history, labels,
             batch_size=config.auto_label.batch_size, seed=learning.seed,

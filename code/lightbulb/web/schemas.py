@@ -46,6 +46,12 @@ class LabelsBody(Request):
     labels: Annotated[list[AnswerBody], Field(min_length=1, max_length=1000)]
 
 
+class FlagBody(Request):
+    item: ItemNumber
+    note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] = ""
+    flagged: Annotated[bool, Field(description="false takes the flag off.")] = True
+
+
 class BatchQuery(Request):
     client: Client = ""
     label: Annotated[
