@@ -313,3 +313,41 @@ def test_what_is_not_certified_cannot_be_accepted(client: FlaskClient, trained_c
         assert batch["audit"]["certified"] is False and batch["audit"]["bound"] is None
         answer = trained_client.post(f"/api/batches/{batch['batch']}/accept-rest", json={})
         assert error_of(answer, 409)["code"] == "not_certified"
+
+
+# --- looking back ------------------------------------------------------------------------------------
+
+
+def test_undo_of_one_answer_happens_once(client: FlaskClient) -> None:
+    label(client, 1, "7", client_id="first")
+    label(client, 2, "8", client_id="second")
+    undone = client.post("/api/undo", json={"of": "first"}).json
+    assert undone["items"] == [1] and undone["questions"][0]["item"] == 1
+    assert client.post("/api/undo", json={"of": "first"}).json["items"] == [1]  # sent again
+    assert [row["item"] for row in client.get("/api/items?state=labelled").json["items"]] == [2]
+    assert error_of(client.post("/api/undo", json={"of": "never sent"}), 409)["code"] == "nothing_to_undo"
+
+
+def test_ones_last_answers(client: FlaskClient) -> None:
+    assert client.get("/api/answers").json == {"answers": []}
+    for item, value in ((1, "7"), (2, "8"), (3, None), (1, "9"), (4, "4")):
+        label(client, item, value)
+    client.post("/api/undo", json={})
+    rows = client.get("/api/answers").json["answers"]
+    assert [(row["item"], row["label"]) for row in rows] == [(1, "9"), (3, None), (2, "8")]
+    assert rows[0]["media"] == "/media/1" and rows[0]["name"] == "0000.png"
+    older = client.get(f"/api/answers?n=1&before={rows[1]['action']}").json["answers"]
+    assert [row["item"] for row in older] == [2]
+
+
+def test_questions_carry_the_probability_of_every_class(trained_client: FlaskClient) -> None:
+    for question in trained_client.get("/api/questions?n=5&client=scores").json["questions"]:
+        assert len(question["scores"]) == 10 and sum(question["scores"]) == pytest.approx(1, abs=1e-3)
+        best = question["scores"].index(max(question["scores"]))
+        assert str(best) == question["guess"]["label"]
+
+
+def test_a_small_picture_is_not_compressed_anew(client: FlaskClient, pool: Path) -> None:
+    whole = client.get("/media/1?width=64")
+    assert whole.data == (pool / "0000.png").read_bytes() and whole.mimetype == "image/png"
+    assert client.get("/media/1?width=16").mimetype == "image/jpeg"

@@ -67,7 +67,9 @@ class Asking:
         """Items as questions, with the present model's guess."""
         view, snapshot = self._catalog.view, self._snapshot()
         return [
-            Question(item, view.keys[at], snapshot.prediction(item) if snapshot else None)
+            Question(item, view.keys[at], snapshot.prediction(item), snapshot.class_probs(item))
+            if snapshot
+            else Question(item, view.keys[at], None)
             for item, at in zip(items, view.positions(list(items)), strict=True)
             if at >= 0
         ]

@@ -33,6 +33,7 @@ from lightbulb.services.media import Media
 from lightbulb.services.outlook import Outlooks
 from lightbulb.services.plugins import DECODERS, FORMATS, STRATEGIES, TASKS, encoder_named
 from lightbulb.services.scoring import Scoring
+from lightbulb.store.answers import AnswerHistory
 from lightbulb.store.audits import AuditStore
 from lightbulb.store.batches import BatchStore
 from lightbulb.store.database import Database
@@ -131,7 +132,7 @@ def open_workspace(
     strategy: instead of the one that the config names.
     Raises: StoreError, ConfigError.
     """
-    task = TASKS[f"{config.dataset.data_type}/{config.label.type}"](config.classes)
+    task = TASKS[f"{config.dataset.data_type}/{config.label.type}"](config.classes, config.label.keys)
     database = Database(config.database_url, exclusive=exclusive)
     try:
         chosen = strategy or STRATEGIES[config.learning.strategy]()
@@ -215,7 +216,7 @@ def _assemble(
         encoded=encoded,
         learner=learner,
         history=history,
-        labeling=Labeling(task, labels, changes, config.user),
+        labeling=Labeling(task, labels, AnswerHistory(database), changes, config.user),
         asking=Asking(
             catalog, snapshot, strategy, encoded, media.usable,
             holdout_every=learning.holdout_every, rng=rngs[0], leases=leases,

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_openapi3 import APIBlueprint
 
-from lightbulb.records import ActionKind, Answer, Flag, Question
+from lightbulb.records import ActionKind, Answer, Flag, GivenAnswer, Question
 from lightbulb.services import reporting
 from lightbulb.services.assemble import Workspace
 from lightbulb.web import schemas
@@ -50,9 +50,14 @@ def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
         saved = workspace.labeling.save(answers)
         return {"saved": len(saved), "action": saved[-1], "actions": saved}
 
+    @blueprint.get("/answers", summary="One's own last answers, the latest first")
+    def answers(query: schemas.AnswersQuery) -> dict[str, Any]:
+        found = workspace.labeling.latest(query.n, query.before)
+        return {"answers": [shape_answer(one, workspace.flagging.of(one.item)) for one in found]}
+
     @blueprint.post("/undo", summary="Take back the last answer, skip or batch")
-    def undo(body: schemas.Empty) -> dict[str, Any]:
-        undone = workspace.labeling.undo()
+    def undo(body: schemas.UndoBody) -> dict[str, Any]:
+        undone = workspace.labeling.undo(body.of)
         again = (
             []
             if undone.kind in (ActionKind.BATCH, ActionKind.ACCEPT)
@@ -113,6 +118,19 @@ def shape_question(question: Question, flag: Flag | None) -> dict[str, Any]:
         "name": question.key,
         "media": f"/media/{question.item}",
         "guess": {"label": guess.label, "score": guess.score} if guess else None,
+        "scores": [round(score, 4) for score in question.scores] if question.scores else None,
+        "flag": shape_flag(flag),
+    }
+
+
+def shape_answer(answer: GivenAnswer, flag: Flag | None) -> dict[str, Any]:
+    return {
+        "item": answer.item,
+        "name": answer.key,
+        "media": f"/media/{answer.item}",
+        "label": answer.value,
+        "action": answer.action,
+        "at": f"{answer.created_at.isoformat()}Z",
         "flag": shape_flag(flag),
     }
 
