@@ -40,6 +40,7 @@ class DatasetSection(Section):
 class LabelSection(Section):
     type: str = "classification"
     classes: tuple[str, ...] = ()
+    keys: dict[str, str] = {}
 
     @field_validator("classes")
     @classmethod
@@ -276,15 +277,20 @@ def _walk(node: yaml.Node, prefix: str, lines: dict[str, int], problems: list[Pr
 
 
 def _keep_class_names_as_written(root: yaml.MappingNode) -> None:
-    """`classes: [0, 1.50, null]` are three names, not a number, a float and nothing."""
+    """`classes: [0, 1.50, null]` are three names, not a number, a float and nothing; in `keys` they and
+    their keys alike."""
     for key, section in root.value:
         if key.value != "label" or not isinstance(section, yaml.MappingNode):
             continue
         for inner_key, names in section.value:
+            written: list[yaml.Node] = []
             if inner_key.value == "classes" and isinstance(names, yaml.SequenceNode):
-                for name in names.value:
-                    if isinstance(name, yaml.ScalarNode):
-                        name.tag = "tag:yaml.org,2002:str"
+                written = names.value
+            elif inner_key.value == "keys" and isinstance(names, yaml.MappingNode):
+                written = [node for pair in names.value for node in pair]
+            for name in written:
+                if isinstance(name, yaml.ScalarNode):
+                    name.tag = "tag:yaml.org,2002:str"
 
 
 # --- problems in words ---------------------------------------------------------------------------

@@ -105,6 +105,16 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """A person's mark on an item, to be looked at again. note: why, may be empty."""
+
+    item: ItemId
+    note: str
+    annotator: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The most probable class of an item by the current model. score: calibrated probability."""
 
@@ -119,11 +129,26 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Question:
-    """An item a person is asked about. `guess`: what the model says of it, if there is a model."""
+    """An item a person is asked about. `guess`: what the model says of it, if there is a model.
+
+    scores: the model's probability of each class in config order, None without a guess.
+    """
 
     item: ItemId
     key: str
     guess: Prediction | None
+    scores: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class GivenAnswer:
+    """A person's answer to a question, as it was given by an action. value None: skipped, and still open."""
+
+    item: ItemId
+    key: str
+    value: str | None
+    action: int
+    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -223,6 +248,11 @@ class Snapshot:
     def scores(self) -> Float32s:
         """Of each row the probability of its most probable class, float32 (n,)."""
         return self.probs.max(axis=1, initial=0)
+
+    def class_probs(self, item: ItemId) -> tuple[float, ...] | None:
+        """Probability of each class, None for an item that was not scored."""
+        row = int(self.rows_of(np.array([item], dtype=np.int64))[0])
+        return None if row < 0 else tuple(self.probs[row].tolist())
 
     def prediction(self, item: ItemId) -> Prediction | None:
         row = int(self.rows_of(np.array([item], dtype=np.int64))[0])

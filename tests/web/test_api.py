@@ -31,7 +31,7 @@ def label(client: FlaskClient, item: int, value: Any, **more: Any) -> Any:
 def test_status_has_the_promised_shape(client: FlaskClient, trained_client: FlaskClient) -> None:
     empty = client.get("/api/status").json
     assert empty["items"] == {
-        "total": 60, "labelled": 0, "unlabelled": 60, "proposed": 0, "broken": 0, "skipped": 0,
+        "total": 60, "labelled": 0, "unlabelled": 60, "proposed": 0, "broken": 0, "skipped": 0, "flagged": 0,
     }  # fmt: skip
     assert empty["accuracy"] is None and empty["model"] is None and empty["seconds_per_label"] is None
     assert empty["training"]["state"] in ("idle", "encoding") and empty["training"]["active"] is False
@@ -70,6 +70,38 @@ def test_skip_and_its_undo(client: FlaskClient) -> None:
     assert client.get("/api/status").json["items"]["skipped"] == 1
     assert client.post("/api/undo", json={}).json["kind"] == "skip"
     assert client.get("/api/status").json["items"]["skipped"] == 0
+
+
+def test_a_flag_its_note_and_taking_it_off(client: FlaskClient) -> None:
+    put = client.post("/api/flags", json={"item": 5, "note": "blurred <b>"}).json
+    assert put["flag"]["note"] == "blurred <b>" and put["flag"]["annotator"] == "annotator"
+    assert client.post("/api/flags", json={"item": 5, "note": "blurred <b>"}).json == put  # sent twice
+    client.post("/api/flags", json={"item": 7})
+    rows = client.get("/api/items?state=flagged").json
+    assert rows["total"] == 2
+    assert {row["item"]: row["flag"]["note"] for row in rows["items"]} == {5: "blurred <b>", 7: ""}
+    assert client.get("/api/status").json["items"]["flagged"] == 2
+    assert client.post("/api/flags", json={"item": 7, "flagged": False}).json == {"item": 7, "flag": None}
+    assert client.post("/api/flags", json={"item": 7, "flagged": False}).status_code == 200
+    assert [row["item"] for row in client.get("/api/items?state=flagged").json["items"]] == [5]
+    everything = client.get("/api/items").json["items"]
+    assert [row["item"] for row in everything if row["flag"]] == [5]
+    asked = client.get("/api/questions?n=60").json["questions"]
+    assert [one["item"] for one in asked if one["flag"] == put["flag"]] == [5]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"item": 99999}, 404, "unknown_item"),
+        ({"item": 99999, "flagged": False}, 404, "unknown_item"),
+        ({"item": 1, "note": "x" * 2001}, 422, "invalid_request"),
+        ({"note": "which?"}, 422, "invalid_request"),
+    ],
+)
+def test_bad_flags_are_refused(client: FlaskClient, body: Any, status: int, code: str) -> None:
+    assert error_of(client.post("/api/flags", json=body), status)["code"] == code
+    assert client.get("/api/items?state=flagged").json["total"] == 0
 
 
 @pytest.mark.parametrize(
@@ -281,3 +313,41 @@ def test_what_is_not_certified_cannot_be_accepted(client: FlaskClient, trained_c
         assert batch["audit"]["certified"] is False and batch["audit"]["bound"] is None
         answer = trained_client.post(f"/api/batches/{batch['batch']}/accept-rest", json={})
         assert error_of(answer, 409)["code"] == "not_certified"
+
+
+# --- looking back ------------------------------------------------------------------------------------
+
+
+def test_undo_of_one_answer_happens_once(client: FlaskClient) -> None:
+    label(client, 1, "7", client_id="first")
+    label(client, 2, "8", client_id="second")
+    undone = client.post("/api/undo", json={"of": "first"}).json
+    assert undone["items"] == [1] and undone["questions"][0]["item"] == 1
+    assert client.post("/api/undo", json={"of": "first"}).json["items"] == [1]  # sent again
+    assert [row["item"] for row in client.get("/api/items?state=labelled").json["items"]] == [2]
+    assert error_of(client.post("/api/undo", json={"of": "never sent"}), 409)["code"] == "nothing_to_undo"
+
+
+def test_ones_last_answers(client: FlaskClient) -> None:
+    assert client.get("/api/answers").json == {"answers": []}
+    for item, value in ((1, "7"), (2, "8"), (3, None), (1, "9"), (4, "4")):
+        label(client, item, value)
+    client.post("/api/undo", json={})
+    rows = client.get("/api/answers").json["answers"]
+    assert [(row["item"], row["label"]) for row in rows] == [(1, "9"), (3, None), (2, "8")]
+    assert rows[0]["media"] == "/media/1" and rows[0]["name"] == "0000.png"
+    older = client.get(f"/api/answers?n=1&before={rows[1]['action']}").json["answers"]
+    assert [row["item"] for row in older] == [2]
+
+
+def test_questions_carry_the_probability_of_every_class(trained_client: FlaskClient) -> None:
+    for question in trained_client.get("/api/questions?n=5&client=scores").json["questions"]:
+        assert len(question["scores"]) == 10 and sum(question["scores"]) == pytest.approx(1, abs=1e-3)
+        best = question["scores"].index(max(question["scores"]))
+        assert str(best) == question["guess"]["label"]
+
+
+def test_a_small_picture_is_not_compressed_anew(client: FlaskClient, pool: Path) -> None:
+    whole = client.get("/media/1?width=64")
+    assert whole.data == (pool / "0000.png").read_bytes() and whole.mimetype == "image/png"
+    assert client.get("/media/1?width=16").mimetype == "image/jpeg"

@@ -95,6 +95,14 @@ def thumbnail(data: bytes, width: int, *, max_pixels: float) -> bytes:
     return out.getvalue()
 
 
+def fits(data: bytes, width: int) -> bool:
+    """Whether a picture is at most `width` pixels wide and high. Raises: UnreadableImage."""
+    try:
+        return max(Image.open(io.BytesIO(data), formats=FORMATS).size) <= width
+    except Exception as error:
+        raise UnreadableImage("not an image (known: JPEG, PNG, WebP, BMP, GIF)") from error
+
+
 def media_type(data: bytes) -> str:
     """MIME type by content, not by name. Raises: UnreadableImage."""
     try:

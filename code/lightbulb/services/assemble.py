@@ -24,6 +24,7 @@ from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.services.exporting import Importing, JudgementsFile
 from lightbulb.services.fetching import UrlFetcher
+from lightbulb.services.flagging import Flagging
 from lightbulb.services.labeling import Changes, Labeling
 from lightbulb.services.learner import Learner
 from lightbulb.services.leases import Leases
@@ -32,9 +33,11 @@ from lightbulb.services.media import Media
 from lightbulb.services.outlook import Outlooks
 from lightbulb.services.plugins import DECODERS, FORMATS, STRATEGIES, TASKS, encoder_named
 from lightbulb.services.scoring import Scoring
+from lightbulb.store.answers import AnswerHistory
 from lightbulb.store.audits import AuditStore
 from lightbulb.store.batches import BatchStore
 from lightbulb.store.database import Database
+from lightbulb.store.flags import FlagStore
 from lightbulb.store.items import Changes as ItemChanges
 from lightbulb.store.items import Holdout, ItemStore
 from lightbulb.store.labels import LabelStore
@@ -67,6 +70,7 @@ class Workspace:
     asking: Asking
     confirming: Confirming
     doubting: Doubting
+    flagging: Flagging
     outlooks: Outlooks
     listing: Listing
     scoring: Scoring
@@ -128,7 +132,7 @@ def open_workspace(
     strategy: instead of the one that the config names.
     Raises: StoreError, ConfigError.
     """
-    task = TASKS[f"{config.dataset.data_type}/{config.label.type}"](config.classes)
+    task = TASKS[f"{config.dataset.data_type}/{config.label.type}"](config.classes, config.label.keys)
     database = Database(config.database_url, exclusive=exclusive)
     try:
         chosen = strategy or STRATEGIES[config.learning.strategy]()
@@ -212,7 +216,7 @@ def _assemble(
         encoded=encoded,
         learner=learner,
         history=history,
-        labeling=Labeling(task, labels, changes, config.user),
+        labeling=Labeling(task, labels, AnswerHistory(database), changes, config.user),
         asking=Asking(
             catalog, snapshot, strategy, encoded, media.usable,
             holdout_every=learning.holdout_every, rng=rngs[0], leases=leases,
@@ -222,6 +226,7 @@ def _assemble(
             annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
         ),
         doubting=Doubting(catalog, snapshot, encoded, labels),
+        flagging=Flagging(catalog, FlagStore(database), config.user),
         outlooks=Outlooks(
             catalog, snapshot, history, labels,
             batch_size=config.auto_label.batch_size, seed=learning.seed,

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 
 from lightbulb.errors import InputError, LabelError
-from lightbulb.records import Answer, ItemId
+from lightbulb.records import Answer, GivenAnswer, ItemId
 from lightbulb.services.catalog import Catalog
+from lightbulb.store.answers import AnswerHistory
 from lightbulb.store.labels import LabelStore, Undone
 from lightbulb.tasks import Task
 
@@ -39,9 +40,12 @@ class Changes:
 
 
 class Labeling:
-    def __init__(self, task: Task, labels: LabelStore, changes: Changes, annotator: str) -> None:
+    def __init__(
+        self, task: Task, labels: LabelStore, answers: AnswerHistory, changes: Changes, annotator: str
+    ) -> None:
         self._task = task
         self._labels = labels
+        self._answers = answers
         self._changes = changes
         self._annotator = annotator
 
@@ -57,12 +61,19 @@ class Labeling:
             self._changes.saved({answer.item for answer in answers}, judged=False)
         return saved
 
-    def undo(self) -> Undone:
-        """Takes back the last answer, skip or batch. Raises: Conflict (`nothing_to_undo`)."""
+    def undo(self, of: str | None = None) -> Undone:
+        """Takes back the last answer, skip or batch; or the answer with this client_id, once.
+
+        Raises: Conflict (`nothing_to_undo`).
+        """
         with self._changes.lock:
-            undone = self._labels.undo(self._annotator)
+            undone = self._labels.undo(self._annotator, of)
             self._changes.saved(undone.items)
         return undone
+
+    def latest(self, count: int, before: int | None = None) -> list[GivenAnswer]:
+        """The last answers, the latest first. before: only from actions before this one."""
+        return self._answers.latest(self._annotator, count, before)
 
     def _check(self, answers: Sequence[Answer]) -> None:
         problems = []

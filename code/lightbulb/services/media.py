@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from lightbulb.errors import InputError, NotFound
-from lightbulb.items.image import media_type, open_image, thumbnail
+from lightbulb.items.image import fits, media_type, open_image, thumbnail
 from lightbulb.records import Item, ItemId
 from lightbulb.services.catalog import Catalog
 from lightbulb.store.items import ItemStore
+
+WHOLE_BYTES = 500_000  # files of more are scaled, however few pixels they have: animations, for instance
 
 
 class Media:
@@ -59,11 +61,18 @@ class Media:
         return self._or_broken(item, lambda: (data, media_type(data)))
 
     def thumbnail(self, item: ItemId, width: int) -> tuple[bytes, str]:
-        """(a JPEG at most `width` pixels wide and high, its MIME type). Raises: NotFound."""
+        """(a picture at most `width` pixels wide and high, its MIME type). Raises: NotFound.
+
+        The file itself where it is small enough: sharper than another JPEG of it, and no work.
+        """
         data = self._read(item)
-        return self._or_broken(
-            item, lambda: (thumbnail(data, width, max_pixels=self._max_pixels), "image/jpeg")
-        )
+
+        def make() -> tuple[bytes, str]:
+            if len(data) <= WHOLE_BYTES and fits(data, width):
+                return data, media_type(data)
+            return thumbnail(data, width, max_pixels=self._max_pixels), "image/jpeg"
+
+        return self._or_broken(item, make)
 
     def version(self, item: ItemId) -> str:
         """Changes when the file does: for ETag. Raises: NotFound."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,15 @@ import lightbulb.encoders
 import lightbulb.querying
 import lightbulb.store.formats
 import lightbulb.tasks
-from lightbulb.config import Config, Problem, did_you_mean, load_config, readable_directory_problem, value_at
+from lightbulb.config import (
+    LABEL_TYPES_WITH_FIXED_CLASSES,
+    Config,
+    Problem,
+    did_you_mean,
+    load_config,
+    readable_directory_problem,
+    value_at,
+)
 from lightbulb.decoders import Decoder
 from lightbulb.encoders import Encoder
 from lightbulb.items.folder import folder_has_items
@@ -19,6 +27,7 @@ from lightbulb.querying import QueryStrategy
 from lightbulb.registry import discover
 from lightbulb.store.formats import LabelFormat
 from lightbulb.tasks import Task
+from lightbulb.tasks.keys import key_problems
 from lightbulb.torch_setup import device_problem
 
 TASKS = discover(lightbulb.tasks, Task)
@@ -31,7 +40,7 @@ WEIGHT_NAMES = ("auto", "torchvision", "builtin")
 
 def read_config(path: Path, *, needs_dataset: bool = True) -> Config:
     """The YAML, its names and its folders checked together. Raises: ConfigError listing every mistake."""
-    checks = [name_problems, encoder_problems, weight_problems]
+    checks = [name_problems, class_key_problems, encoder_problems, weight_problems]
     return load_config(path, [*checks, dataset_problems] if needs_dataset else checks)
 
 
@@ -50,6 +59,17 @@ def name_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
     of_this = [name.partition("/")[2] for name in TASKS if name.startswith(f"{data_type}/")]
     if of_this and isinstance(label_type, str) and label_type not in of_this:
         yield "label.type", f"unknown type {label_type!r} for {data_type}{did_you_mean(label_type, of_this)}"
+
+
+def class_key_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
+    keys = value_at(raw, "label.keys")
+    fixed = LABEL_TYPES_WITH_FIXED_CLASSES.get(str(value_at(raw, "label.type")))
+    classes = fixed or value_at(raw, "label.classes")
+    if not isinstance(keys, Mapping) or not isinstance(classes, Sequence):
+        return
+    given = {str(name).strip(): key.strip() for name, key in keys.items() if isinstance(key, str)}
+    for name, problem in key_problems([str(one).strip() for one in classes], given):
+        yield f"label.keys.{name}", problem
 
 
 def encoder_named(name: str) -> type[Encoder]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightbulb.errors import InputError
-from lightbulb.records import Accuracy, Bools, Item, Label, Prediction, Snapshot
+from lightbulb.records import Accuracy, Bools, Flag, Item, Label, Prediction, Snapshot
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.learner import LearnerStatus, Needed
 from lightbulb.services.outlook import Outlook
 from lightbulb.training.evaluate import ClassMetrics, per_class
 
-STATES = ("all", "labelled", "unlabelled", "proposed", "broken", "skipped")
+STATES = ("all", "labelled", "unlabelled", "proposed", "broken", "skipped", "flagged")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Status:
     proposed: int
     broken: int
     skipped: int
+    flagged: int
     accuracy: Accuracy | None
     learner: LearnerStatus
     needed: Needed | None
@@ -62,6 +63,7 @@ class ItemRow:
     state: str
     label: Label | None
     proposal: Prediction | None
+    flag: Flag | None
 
 
 def status(workspace: Workspace) -> Status:
@@ -77,6 +79,7 @@ def status(workspace: Workspace) -> Status:
         proposed=sum(proposals.values()),
         broken=int(view.broken.sum()),
         skipped=int(view.skipped.sum()),
+        flagged=len(workspace.flagging.items()),
         accuracy=snapshot.accuracy if snapshot else None,
         learner=workspace.learner.status(),
         needed=workspace.learner.needed() if workspace.train and snapshot is None else None,
@@ -138,6 +141,9 @@ def page_of_items(
     if proposals is not None:
         at = view.positions(proposals.item_ids)
         proposed[at], proposed_label[at] = True, proposals.labels
+    flagged = np.zeros(len(view.ids), dtype=np.bool_)
+    at = view.positions(workspace.flagging.items())
+    flagged[at[at >= 0]] = True
     masks: dict[str, Bools] = {
         "all": np.ones(len(view.ids), dtype=np.bool_),
         "labelled": view.labelled,
@@ -145,6 +151,7 @@ def page_of_items(
         "proposed": proposed,
         "broken": view.broken,
         "skipped": view.skipped,
+        "flagged": flagged,
     }
     mask = masks[state]
     if label is not None:
@@ -167,5 +174,5 @@ def page_of_items(
         name = "broken" if item.broken else "labelled" if given else "proposed" if proposal else "unlabelled"
         if name == "unlabelled" and at >= 0 and view.skipped_at[at] > 0:
             name = "skipped"
-        rows.append(ItemRow(item, name, given, proposal))
+        rows.append(ItemRow(item, name, given, proposal, workspace.flagging.of(item.id)))
     return len(found), rows

@@ -72,24 +72,24 @@ class LabelStore:
                 make_current(connection, [row.item for row in group])
         return len(rows)
 
-    def undo(self, annotator: str) -> Undone:
-        """Takes back the annotator's last action that still stands.
+    def undo(self, annotator: str, of: str | None = None) -> Undone:
+        """Takes back the annotator's last action that still stands, or the one with the client_id `of`:
+        that one once, however often it is asked for.
 
         Raises: Conflict (`nothing_to_undo`).
         """
+        query = select(actions.c.id, actions.c.kind, (~not_undone()).label("is_undone")).where(
+            actions.c.annotator == annotator, actions.c.kind.in_(UNDOABLE)
+        )
+        query = query.where(not_undone() if of is None else actions.c.client_id == of)
         with self._database.write() as connection:
-            query = (
-                select(actions.c.id, actions.c.kind)
-                .where(actions.c.annotator == annotator, actions.c.kind.in_(UNDOABLE), not_undone())
-                .order_by(actions.c.id.desc())
-                .limit(1)
-            )
-            last = connection.execute(query).first()
+            last = connection.execute(query.order_by(actions.c.id.desc()).limit(1)).first()
             if last is None:
                 raise Conflict("there is nothing to undo", code="nothing_to_undo")
-            add_action(connection, ActionKind.UNDO, annotator, undoes=last.id)
             touched = touched_items(connection, last.id)
-            make_current(connection, touched)
+            if not last.is_undone:
+                add_action(connection, ActionKind.UNDO, annotator, undoes=last.id)
+                make_current(connection, touched)
         return Undone(last.id, ActionKind(last.kind), tuple(touched))
 
     def current(self, only: Collection[ItemId] | None = None) -> list[Label]:

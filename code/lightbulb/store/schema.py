@@ -104,6 +104,18 @@ audits = Table(
     Index(None, "label"),
 )
 
+# A person's mark on an item; the last row of an item counts. note NULL: the flag was taken off.
+flags = Table(
+    "flags",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("item", Integer, ForeignKey("items.id"), nullable=False),
+    Column("note", Text),
+    Column("annotator", Text, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Index(None, "item"),
+)
+
 # A batch shown for confirmation, whether or not it was answered, and what became of each item in it.
 # audit: the one it is part of. recalled: the last model whose proposals it called back by what it showed.
 batches = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,8 +28,10 @@ class Task(ABC):
     question_view: ClassVar[str]  # page templates
     batch_view: ClassVar[str]
 
-    def __init__(self, classes: tuple[str, ...]) -> None:
+    def __init__(self, classes: tuple[str, ...], keys: Mapping[str, str] | None = None) -> None:
+        """keys: class → key that labels with it, for those that are chosen by hand."""
         self.classes = classes
+        self.keys = dict(keys or {})
 
     @abstractmethod
     def check_value(self, value: str) -> str:

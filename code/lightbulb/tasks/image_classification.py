@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import string
 from typing import ClassVar
 
 from lightbulb.config import did_you_mean
 from lightbulb.errors import LabelError
 from lightbulb.items.folder import IMAGE_SUFFIXES
 from lightbulb.tasks import ClassKey, Task
-
-RESERVED_KEYS = frozenset("usf?")  # undo, skip, flag, help
+from lightbulb.tasks.keys import class_keys
 
 
 class ImageClassification(Task):
@@ -29,16 +27,7 @@ class ImageClassification(Task):
         return value
 
     def class_keys(self) -> tuple[ClassKey, ...]:
-        single = {name for name in self.classes if len(name) == 1 and name in string.digits}
-        # The digits as classes are labelled by their own keys; otherwise 1 is the first class.
-        taken = set(single)
-        spare = iter(
-            [
-                *(key for key in "1234567890" if key not in taken),
-                *(key for key in string.ascii_lowercase if key not in RESERVED_KEYS),
-            ]
-        )
-        return tuple(ClassKey(name, name if name in single else next(spare, None)) for name in self.classes)
+        return class_keys(self.classes, self.keys)
 
 
 class BinaryImageClassification(ImageClassification):

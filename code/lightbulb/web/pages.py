@@ -9,15 +9,18 @@ from flask_openapi3 import OpenAPI
 from werkzeug.wrappers import Response as AnyResponse
 
 from lightbulb.services.assemble import Workspace
+from lightbulb.web.markdown import render_markdown
 
 
 def pages(workspace: Workspace) -> Blueprint:
     blueprint = Blueprint("pages", __name__)
     title = workspace.config.task.title
+    description = render_markdown(workspace.config.task.description)
 
     @blueprint.get("/")
     def label() -> str:
-        return render_template(workspace.task.question_view, title=title, page="label")
+        view = workspace.task.question_view
+        return render_template(view, title=title, page="label", description=description)
 
     @blueprint.get("/review")
     def review() -> str:

@@ -46,6 +46,24 @@ class LabelsBody(Request):
     labels: Annotated[list[AnswerBody], Field(min_length=1, max_length=1000)]
 
 
+class UndoBody(Request):
+    of: Annotated[
+        str | None,
+        Field(min_length=1, max_length=64, description="An answer's client_id; by default the last action."),
+    ] = None
+
+
+class AnswersQuery(Request):
+    n: Annotated[int, Field(ge=1, le=100)] = 20
+    before: Annotated[int | None, Field(ge=1, description="Only from actions before this one.")] = None
+
+
+class FlagBody(Request):
+    item: ItemNumber
+    note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] = ""
+    flagged: Annotated[bool, Field(description="false takes the flag off.")] = True
+
+
 class BatchQuery(Request):
     client: Client = ""
     label: Annotated[

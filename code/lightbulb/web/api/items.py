@@ -15,6 +15,7 @@ from lightbulb.services.assemble import Workspace
 from lightbulb.services.doubting import LabelledItem
 from lightbulb.services.plugins import FORMATS
 from lightbulb.web import schemas
+from lightbulb.web.api.labelling import shape_flag
 
 
 def add_items(blueprint: APIBlueprint, workspace: Workspace) -> None:
@@ -76,6 +77,7 @@ def shape_item(row: reporting.ItemRow) -> dict[str, Any]:
         "annotator": label.annotator if label else None,
         "reason": row.item.broken,
         "proposal": {"label": proposal.label, "score": proposal.score} if proposal else None,
+        "flag": shape_flag(row.flag),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_openapi3 import APIBlueprint
 
-from lightbulb.records import ActionKind, Answer, Question
+from lightbulb.records import ActionKind, Answer, Flag, GivenAnswer, Question
 from lightbulb.services import reporting
 from lightbulb.services.assemble import Workspace
 from lightbulb.web import schemas
@@ -42,7 +42,7 @@ def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
     @blueprint.get("/questions", summary="The next questions")
     def questions(query: schemas.QuestionsQuery) -> dict[str, Any]:
         found, remaining = workspace.asking.next_questions(query.n, client=query.client, have=query.held)
-        return {"questions": [shape_question(one) for one in found], "remaining": remaining}
+        return {"questions": [shape(one) for one in found], "remaining": remaining}
 
     @blueprint.post("/labels", summary="Answer questions: all are saved, or none")
     def labels(body: schemas.LabelsBody) -> dict[str, Any]:
@@ -50,9 +50,14 @@ def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
         saved = workspace.labeling.save(answers)
         return {"saved": len(saved), "action": saved[-1], "actions": saved}
 
+    @blueprint.get("/answers", summary="One's own last answers, the latest first")
+    def answers(query: schemas.AnswersQuery) -> dict[str, Any]:
+        found = workspace.labeling.latest(query.n, query.before)
+        return {"answers": [shape_answer(one, workspace.flagging.of(one.item)) for one in found]}
+
     @blueprint.post("/undo", summary="Take back the last answer, skip or batch")
-    def undo(body: schemas.Empty) -> dict[str, Any]:
-        undone = workspace.labeling.undo()
+    def undo(body: schemas.UndoBody) -> dict[str, Any]:
+        undone = workspace.labeling.undo(body.of)
         again = (
             []
             if undone.kind in (ActionKind.BATCH, ActionKind.ACCEPT)
@@ -62,8 +67,18 @@ def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
             "undone": undone.action,
             "kind": undone.kind,
             "items": list(undone.items),
-            "questions": [shape_question(one) for one in again],
+            "questions": [shape(one) for one in again],
         }
+
+    @blueprint.post("/flags", summary="Flag an item with a note, or take its flag off")
+    def flags(body: schemas.FlagBody) -> dict[str, Any]:
+        if body.flagged:
+            return {"item": body.item, "flag": shape_flag(workspace.flagging.put(body.item, body.note))}
+        workspace.flagging.take_off(body.item)
+        return {"item": body.item, "flag": None}
+
+    def shape(question: Question) -> dict[str, Any]:
+        return shape_question(question, workspace.flagging.of(question.item))
 
 
 def shape_status(now: reporting.Status) -> dict[str, Any]:
@@ -76,6 +91,7 @@ def shape_status(now: reporting.Status) -> dict[str, Any]:
             "proposed": now.proposed,
             "broken": now.broken,
             "skipped": now.skipped,
+            "flagged": now.flagged,
         },
         "accuracy": dataclasses.asdict(now.accuracy) if now.accuracy else None,
         "training": {
@@ -95,11 +111,31 @@ def shape_status(now: reporting.Status) -> dict[str, Any]:
     }
 
 
-def shape_question(question: Question) -> dict[str, Any]:
+def shape_question(question: Question, flag: Flag | None) -> dict[str, Any]:
     guess = question.guess
     return {
         "item": question.item,
         "name": question.key,
         "media": f"/media/{question.item}",
         "guess": {"label": guess.label, "score": guess.score} if guess else None,
+        "scores": [round(score, 4) for score in question.scores] if question.scores else None,
+        "flag": shape_flag(flag),
     }
+
+
+def shape_answer(answer: GivenAnswer, flag: Flag | None) -> dict[str, Any]:
+    return {
+        "item": answer.item,
+        "name": answer.key,
+        "media": f"/media/{answer.item}",
+        "label": answer.value,
+        "action": answer.action,
+        "at": f"{answer.created_at.isoformat()}Z",
+        "flag": shape_flag(flag),
+    }
+
+
+def shape_flag(flag: Flag | None) -> dict[str, Any] | None:
+    if flag is None:
+        return None
+    return {"note": flag.note, "annotator": flag.annotator, "at": f"{flag.created_at.isoformat()}Z"}

@@ -1,5 +1,6 @@
 /** The task, asked for once, and how its classes look. */
 import { getTask } from "./api.js";
+import { classColour, classShape } from "./colours.js";
 import { make, sleep } from "./dom.js";
 
 /** @typedef {import("./api.js").Task} Task @typedef {import("./api.js").LabelClass} LabelClass */
@@ -17,9 +18,8 @@ export async function loadTask() {
 
 /** A coloured dot: a second cue beside the name, never the only one. @param {number} index */
 export function classDot(index) {
-  const dot = make("span", { class: "dot", "aria-hidden": "true" });
-  // the golden angle keeps neighbours apart however many classes there are
-  dot.style.background = `hsl(${(42 + index * 137.5) % 360} 62% 52%)`;
+  const dot = make("span", { class: `dot dot-${classShape(index)}`, "aria-hidden": "true" });
+  dot.style.setProperty("--class-colour", classColour(index));
   return dot;
 }
 
