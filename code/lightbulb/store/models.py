@@ -85,9 +85,8 @@ class ModelFolder:
         """Names of the fine-tuned encoder weights that the kept models were made with."""
         names: set[str] = set()
         for version in self.versions():
-            with contextlib.suppress(
-                OSError, ValueError, AttributeError
-            ):  # `last_good` tells of a damaged one
+            # `last_good` tells of damaged ones
+            with contextlib.suppress(OSError, ValueError, AttributeError):
                 card = json.loads((self._directory / f"{version:06d}" / CARD).read_text(encoding="utf-8"))
                 names.add(card.get("made_with", {}).get("tuned") or "")
         return names - {""}

@@ -1,8 +1,8 @@
 """Whether one of two classifiers is better, on the same items: a paired comparison that asks for evidence.
 
-Log loss tells two classifiers apart with far fewer items than accuracy does: every item says something, not
-only those that the two disagree on. A difference has to be unlikely to be luck, or else trying again and again
-would in the end take up a network that merely suits the items it is measured on, whose accuracy then flatters.
+Log loss tells two classifiers apart with far fewer items than accuracy does: every item says something,
+not only those that the two disagree on. A difference has to be unlikely to be luck: else one attempt after
+another would in the end take up a network that merely suits the items it is measured on, and flatters it.
 """
 
 from __future__ import annotations
