@@ -24,11 +24,11 @@ from lightbulb.pretraining.pretrain import one_cycle
 from lightbulb.records import Ints
 from lightbulb.torch_setup import has_bfloat16, pick_device, torch
 
-EPOCHS = 12
+EPOCHS = 20
 FEWEST_STEPS, MOST_STEPS = 60, 1500
 BATCH = 16
-LEARNING_RATE, HEAD_LEARNING_RATE = 2e-4, 2e-2
-ANCHOR = 0.05  # weight of the squared distance to where the layers started
+LEARNING_RATE, HEAD_LEARNING_RATE = 3e-4, 2e-2
+ANCHOR = 0.02  # weight of the squared distance to where the layers started
 RADIUS = 10.0  # length of the vectors that the linear layer reads
 SMALLEST_AREA = 0.5  # of the picture that a crop keeps: what is asked about must stay in it
 LABEL_SMOOTHING = 0.1

@@ -113,6 +113,7 @@ class Tuning:
             self._run = self._attempt(view, pool)
         ends = time.monotonic() + SLICE_SECONDS
         try:
+            next(self._run)
             while time.monotonic() < ends:
                 next(self._run)
         except StopIteration:
