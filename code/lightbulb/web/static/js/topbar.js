@@ -7,6 +7,7 @@ function trainingDetail({ training, encoding, needed, model }) {
   if (training.error) return training.error;
   if (training.state === "encoding") return `encoding ${encoding?.done ?? 0} / ${encoding?.total ?? "?"}`;
   if (needed) return needed.message;
+  if (training.state === "tuning") return `fine-tuning ${percent(training.progress ?? 0, 0)}`;
   // states change several times a second: the model's age says the same and reads calmly
   if (model) return `model ${model.version}, ${ago(model.seconds_ago)}`;
   if (training.state === "off") return "switched off";
