@@ -31,7 +31,7 @@ LEARNING = {"training", "querying", "autolabel"}
 for package in LEARNING:
     MAY_IMPORT[package] = MAY_IMPORT["tasks"] | {"tasks"} | LEARNING
 MAY_IMPORT["store"] = BOTTOM
-MAY_IMPORT["services"] = MAY_IMPORT["tasks"] | {"tasks", "store"} | LEARNING
+MAY_IMPORT["services"] = MAY_IMPORT["tasks"] | {"tasks", "store", "pretraining"} | LEARNING
 MAY_IMPORT["web"] = {"services", "store", "lightbulb"} | BOTTOM
 MAY_IMPORT["pretraining"] = MAY_IMPORT["encoders"] | {"encoders"}
 MAY_IMPORT["datasets"] = BOTTOM | {"vision", "items"}

@@ -184,6 +184,7 @@ def import_labels(config_path: Path, format_name: str, file: Path) -> None:
 )  # fmt: skip
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Runs at a time.")
 @click.option("--weights", help="Encoder weights (default: the config's).")
+@click.option("--fine-tune/--no-fine-tune", default=None, help="model.fine_tune (default: the config's).")
 @click.option(
     "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here."
 )
@@ -200,6 +201,7 @@ def simulate(
     every: int,
     jobs: int,
     weights: str | None,
+    fine_tune: bool | None,
     json_path: Path | None,
     log_level: str,
 ) -> None:
@@ -212,12 +214,13 @@ def simulate(
         simulate_and_report,
         with_strategy,
     )
-    from lightbulb.services.plugins import read_config
+    from lightbulb.services.plugins import check_fine_tuning, read_config
 
     config = read_config(config_path)
-    config = config.model_copy(
-        update={"model": config.model.model_copy(update={"weights": weights or config.model.weights})}
-    )
+    changed = {"weights": weights, "fine_tune": fine_tune}
+    changed = {key: value for key, value in changed.items() if value is not None}
+    config = config.model_copy(update={"model": config.model.model_copy(update=changed)})
+    check_fine_tuning(config)
     for name in strategies:
         check_strategy(name)
     if finish:

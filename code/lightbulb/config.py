@@ -77,6 +77,7 @@ class ModelSection(Section):
     image_size: Annotated[int, Field(ge=32, le=1024)] = 224
     decoder: str = "mlp"
     keep: Annotated[int, Field(ge=1)] = 5
+    fine_tune: bool = False
 
 
 class LearningSection(Section):

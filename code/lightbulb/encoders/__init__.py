@@ -15,6 +15,7 @@ class Encoder(ABC):
 
     name: ClassVar[str]
     data_type: ClassVar[str]  # what it reads: "images"
+    tunable: ClassVar[bool] = False  # whether `model.fine_tune` can train its last layers
     dim: int  # length of an embedding
     image_size: int  # side in pixels of what it sees
     fingerprint: str  # changes whenever the embeddings would

@@ -19,6 +19,8 @@ POOLING_VERSION = 1
 
 class SqueezeNet(TorchImages):
     name: ClassVar[str] = "squeezenet"
+    tunable: ClassVar[bool] = True
+    tuned_parts: ClassVar[tuple[str, ...]] = ("10.", "11.", "12.")  # fire modules 7 to 9
     dim = 1024
 
     def __init__(self, weights: Weights, *, image_size: int, max_pixels: float, device: str = "auto") -> None:

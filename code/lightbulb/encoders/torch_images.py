@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -45,6 +45,21 @@ class ImageInput:
         return f"{self.size}|{self.mean}|{self.std}|{self.resample.name}|{PIXELS_VERSION}"
 
 
+@dataclass(frozen=True)
+class Trainable:
+    """What training an encoder further takes.
+
+    network: a copy on the CPU, float32, that may be changed. parts: beginnings of the names of the parameters
+    to train. pool: as `TorchImages.pool`. shown: what it wants to see.
+    """
+
+    network: torch.nn.Module
+    parts: tuple[str, ...]
+    pool: Callable[[torch.Tensor], torch.Tensor]
+    shown: ImageInput
+    max_pixels: float
+
+
 class TorchImages(Encoder):
     """network: normalised images (n, 3, h, w) → whatever `pool` turns into (n, dim).
 
@@ -53,6 +68,7 @@ class TorchImages(Encoder):
     """
 
     data_type: ClassVar[str] = "images"
+    tuned_parts: ClassVar[tuple[str, ...]] = ()  # of its network: what fine-tuning trains
 
     def __init__(
         self,
@@ -125,9 +141,13 @@ class TorchImages(Encoder):
         return result
 
     def fresh_network(self) -> Any:
-        """A copy of the network on the CPU, float32, contiguous: for measuring."""
+        """A copy of the network on the CPU, float32, contiguous."""
         network: Any = copy.deepcopy(self._network)
         return network.cpu().float().to(memory_format=torch.contiguous_format)
+
+    def trainable(self) -> Trainable:
+        """For `model.fine_tune`; of a `tunable` encoder only."""
+        return Trainable(self.fresh_network(), self.tuned_parts, self.pool, self._shown, self._max_pixels)
 
     def measured_dim(self) -> int:
         """Length of an embedding, found by encoding a black picture."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 import structlog
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from lightbulb.errors import WeightsError
@@ -113,6 +113,8 @@ def _load(path: Path, name: str) -> Weights:
     try:
         if path.suffix == ".safetensors":
             tensors: Tensors = load_file(path)
+            with safe_open(path, framework="numpy") as file:
+                name = (file.metadata() or {}).get("weights_name", name)
         else:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, RuntimeError, ValueError, EOFError, OSError) as error:

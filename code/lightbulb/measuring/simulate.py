@@ -25,13 +25,14 @@ from rich.progress import track
 from rich.table import Table
 
 from lightbulb.config import Config, StorageSection
+from lightbulb.encoders import Encoder
 from lightbulb.encoders.embed import encode_files
 from lightbulb.errors import ConfigError, InputError
 from lightbulb.files import write_atomically
 from lightbulb.items.folder import key_below
 from lightbulb.measuring import finish
 from lightbulb.measuring.peers import peer_strategy
-from lightbulb.records import Answer, Bools, Float16s, Ints
+from lightbulb.records import Accuracy, Answer, Bools, Float16s, Ints
 from lightbulb.services.assemble import Workspace, open_workspace
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.services.plugins import FORMATS, TASKS, encoder_named
@@ -44,12 +45,18 @@ TEST_SHARE = 0.3
 
 @dataclass(frozen=True)
 class Point:
-    """At one label count: accuracies of the runs on their test items, and what the runs proposed."""
+    """At one label count: accuracies of the runs on their test items, and what the runs proposed.
+
+    shown: the accuracy that each run showed, measured on its held-out items; None where there was none yet.
+    tuned: runs whose encoder was fine-tuned by then.
+    """
 
     labels: int
     accuracies: tuple[float, ...]
     proposed: int
     proposed_right: int
+    shown: tuple[Accuracy | None, ...] = (None,)
+    tuned: int = 0
 
 
 @dataclass(frozen=True)
@@ -165,25 +172,22 @@ def read_truth(config: Config, path: Path, encoder: EncoderHandle) -> Truth:
     if not keys:
         raise ConfigError([f"none of the paths in {path} is a file in {config.dataset.directory}"])
     targets = np.array([config.classes.index(answers[key]) for key in keys], dtype=np.int64)
-    contents = encode_all(config, encoder, keys)
-    cache = EmbeddingCache(config.embeddings_directory, encoder.get().fingerprint, encoder.get().dim)
-    readable = np.array([content != "" for content in contents])
-    rows = cache.rows([content for content in contents if content])
+    readable, embeddings = encode_all(config, encoder.get(), keys)
     kept = tuple(key for key, good in zip(keys, readable, strict=True) if good)
-    return Truth(kept, targets[readable], cache.read(rows))
+    return Truth(kept, targets[readable], embeddings)
 
 
-def encode_all(config: Config, encoder: EncoderHandle, keys: Sequence[str]) -> list[str]:
-    """Content hash of each file, "" where it cannot be read; its embedding is cached afterwards."""
-    loaded = encoder.get()
-    cache = EmbeddingCache(config.embeddings_directory, loaded.fingerprint, loaded.dim)
+def encode_all(config: Config, encoder: Encoder, keys: Sequence[str]) -> tuple[Bools, Float16s]:
+    """(which files can be read, the embeddings of these), through the cache of the config."""
+    cache = EmbeddingCache(config.embeddings_directory, encoder.fingerprint, encoder.dim)
     files = [(index, config.dataset.directory / key) for index, key in enumerate(keys)]
     contents = [""] * len(keys)
-    for chunk in encode_files(loaded, files, cached=cache.__contains__):
+    for chunk in encode_files(encoder, files, cached=cache.__contains__):
         cache.append(chunk.new, chunk.embeddings)
         for index, content in chunk.contents.items():
             contents[index] = content
-    return contents
+    rows = cache.rows([content for content in contents if content])
+    return np.array([content != "" for content in contents]), cache.read(rows)
 
 
 def simulate_run(
@@ -224,14 +228,18 @@ def own_workspace(config: Config, seed: int, pool: Set[str]) -> Iterator[Workspa
 
 
 def run_config(config: Config, folder: Path, seed: int) -> Config:
-    """The same task with a database and models of its own, and the task's embeddings."""
+    """The same task with a database and models of its own, and the task's embeddings.
+
+    Fine-tuning makes embeddings that no other run can use: then they are its own as well.
+    """
+    shared = None if config.model.fine_tune else config.embeddings_directory
     return config.model_copy(
         update={
             "dataset": config.dataset.model_copy(update={"judgements_file": folder / "labels.csv"}),
             "model": config.model.model_copy(update={"directory": folder / "models", "keep": 1}),
             "learning": config.learning.model_copy(update={"seed": seed}),
             "storage": StorageSection(
-                database=str(folder / "labels.db"), embeddings=config.embeddings_directory
+                database=str(folder / "labels.db"), embeddings=shared or folder / "embeddings"
             ),
         }
     )
@@ -255,18 +263,30 @@ def measure(
     targets = truth.targets[test]
     if workspace.learner.snapshot is None:
         return Point(budget, (float(np.bincount(targets).max() / len(targets)),), 0, 0)
-    scores = workspace.scoring.score_embeddings(truth.embeddings[test])
+    embeddings, tuned = test_embeddings(workspace, truth, test)
+    scores = workspace.scoring.score_embeddings(embeddings)
     accuracy = float((scores.argmax(axis=1) == targets).mean())
+    shown = (workspace.learner.snapshot.accuracy,)
     proposals = workspace.confirming.proposals()
     if proposals is None or not len(proposals.item_ids):
-        return Point(budget, (accuracy,), 0, 0)
+        return Point(budget, (accuracy,), 0, 0, shown, int(tuned))
     view = workspace.catalog.view
     keys = [view.keys[at] for at in view.positions(proposals.item_ids)]
     right = sum(
         answers[key] == workspace.task.classes[label]
         for key, label in zip(keys, proposals.labels, strict=True)
     )
-    return Point(budget, (accuracy,), len(keys), right)
+    return Point(budget, (accuracy,), len(keys), right, shown, int(tuned))
+
+
+def test_embeddings(workspace: Workspace, truth: Truth, test: Bools) -> tuple[Float16s, bool]:
+    """(embeddings of the test items as the present model wants them, whether its encoder was fine-tuned)."""
+    assert workspace.learner.snapshot is not None
+    encoder = workspace.learner.encoder_of(workspace.learner.snapshot)
+    if encoder.fingerprint == workspace.encoder.get().fingerprint:
+        return truth.embeddings[test], False
+    keys = [key for key, is_test in zip(truth.keys, test, strict=True) if is_test]
+    return encode_all(workspace.config, encoder, keys)[1], True
 
 
 def merge(points: Sequence[Point]) -> Point:
@@ -275,6 +295,8 @@ def merge(points: Sequence[Point]) -> Point:
         tuple(accuracy for point in points for accuracy in point.accuracies),
         sum(point.proposed for point in points),
         sum(point.proposed_right for point in points),
+        tuple(shown for point in points for shown in point.shown),
+        sum(point.tuned for point in points),
     )
 
 
@@ -284,6 +306,7 @@ def describe(config: Config, encoder: EncoderHandle, seeds: int) -> dict[str, An
         "encoder": encoder.name,
         "weights": encoder.get().weights_name,
         "strategy": config.learning.strategy,
+        "fine_tune": config.model.fine_tune,
         "seeds": seeds,
     }
 
@@ -298,9 +321,22 @@ def report(config: Config, encoder: EncoderHandle, seeds: int, points: Sequence[
                 "accuracy_std": round(float(np.std(point.accuracies)), 4),
                 "proposed_mean": round(point.proposed / seeds, 1),
                 "proposed_right": round(point.proposed_right / point.proposed, 4) if point.proposed else None,
+                "tuned_runs": point.tuned,
+                **honesty(point),
             }
             for point in points
         ],
+    }
+
+
+def honesty(point: Point) -> dict[str, float | None]:
+    """How far the accuracy that was shown is off, on average, and how often its interval held the truth."""
+    pairs = [(shown, true) for shown, true in zip(point.shown, point.accuracies, strict=True) if shown]
+    if not pairs:
+        return {"shown_off_mean": None, "shown_covers": None}
+    return {
+        "shown_off_mean": round(float(np.mean([shown.value - true for shown, true in pairs])), 4),
+        "shown_covers": round(float(np.mean([shown.low <= true <= shown.high for shown, true in pairs])), 3),
     }
 
 
@@ -309,13 +345,14 @@ def show(result: Mapping[str, Any]) -> None:
         title=f"{result['dataset']}: {result['encoder']} ({result['weights']}), {result['strategy']}, "
         f"{result['seeds']} runs"
     )
-    for heading in ("labels", "accuracy", "± between runs", "proposed", "of these right"):
+    headings = ["labels", "accuracy", "± between runs", "proposed", "of these right"]
+    for heading in [*headings, "fine-tuned runs"] if result["fine_tune"] else headings:
         table.add_column(heading, justify="right")
     for row in result["curve"]:
         right = "–" if row["proposed_right"] is None else f"{row['proposed_right']:.3f}"
         table.add_row(
             str(row["labels"]), f"{row['accuracy_mean']:.3f}", f"{row['accuracy_std']:.3f}",
-            f"{row['proposed_mean']:.0f}", right,
+            f"{row['proposed_mean']:.0f}", right, *([str(row["tuned_runs"])] if result["fine_tune"] else []),
         )  # fmt: skip
     Console().print(table)
 

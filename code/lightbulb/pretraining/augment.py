@@ -20,10 +20,12 @@ CHANNEL = 0.06  # how much each colour channel's strength varies by itself
 Pixels = NDArray[np.uint8]
 
 
-def random_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Pixels:
-    """uint8 (size, size, 3): a part of the picture, perhaps mirrored."""
+def random_crop(
+    image: Image.Image, size: int, rng: np.random.Generator, *, smallest_area: float = SMALLEST_AREA
+) -> Pixels:
+    """uint8 (size, size, 3): a part of the picture, perhaps mirrored. smallest_area: the share it keeps."""
     width, height = image.size
-    area = rng.uniform(SMALLEST_AREA, 1) * width * height
+    area = rng.uniform(smallest_area, 1) * width * height
     aspect = np.exp(rng.uniform(*np.log(ASPECTS)))
     wide, high = min(width, np.sqrt(area * aspect)), min(height, np.sqrt(area / aspect))
     left, top = rng.uniform(0, width - wide), rng.uniform(0, height - high)

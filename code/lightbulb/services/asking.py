@@ -27,7 +27,7 @@ class Asking:
         catalog: Catalog,
         snapshot: Callable[[], Snapshot | None],
         strategy: QueryStrategy,
-        encoded: EncodedPool,
+        encoded: Callable[[], EncodedPool],
         check: Callable[[Collection[ItemId]], list[ItemId]],
         *,
         holdout_every: int,
@@ -122,8 +122,9 @@ class Asking:
         positions = np.flatnonzero(free)
         if len(positions) <= MOST_IN_POOL:
             return positions
-        if self._encoded.n_pending:
-            encoded = positions[self._encoded.rows(view.ids[positions]) >= 0]
+        pool = self._encoded()
+        if pool.n_pending:
+            encoded = positions[pool.rows(view.ids[positions]) >= 0]
             if count <= len(encoded) < MOST_IN_POOL:
                 return encoded
             positions = encoded if len(encoded) >= MOST_IN_POOL else positions
@@ -138,20 +139,21 @@ class Asking:
             at = snapshot.rows_of(ids)
             probs = _spread(snapshot.probs, at)
             votes = None if snapshot.votes is None else np.stack([_spread(one, at) for one in snapshot.votes])
-        if "points" not in self._strategy.needs or not self._encoded.ready:
+        encoded = self._encoded()  # once: rows of one pool mean nothing in another
+        if "points" not in self._strategy.needs or not encoded.ready:
             return Pool(ids, probs, votes=votes)
-        rows = self._encoded.rows(ids)
-        known, known_labels = self._known(view)
-        return Pool(ids, probs, _Points(self._encoded, rows), votes, known, known_labels, rows >= 0)
+        rows = encoded.rows(ids)
+        known, known_labels = self._known(view, encoded)
+        return Pool(ids, probs, _Points(encoded, rows), votes, known, known_labels, rows >= 0)
 
-    def _known(self, view: CatalogView) -> tuple[Float32s, Ints]:
+    def _known(self, view: CatalogView, encoded: EncodedPool) -> tuple[Float32s, Ints]:
         """(points, class indices) of what people labelled last and, as -1, of what they are asked now."""
         held = view.positions(self._leases.held())
         asked = held[(held >= 0) & ~view.held_out[held] & ~view.labelled[held]]
         labelled = np.flatnonzero(view.teaching)[-MOST_KNOWN:]
         at = np.concatenate([labelled, asked])
-        rows = self._encoded.rows(view.ids[at])
-        return self._encoded.points(rows[rows >= 0]), view.labels[at][rows >= 0]
+        rows = encoded.rows(view.ids[at])
+        return encoded.points(rows[rows >= 0]), view.labels[at][rows >= 0]
 
 
 class _Points:

@@ -42,6 +42,7 @@ from lightbulb.store.items import Changes as ItemChanges
 from lightbulb.store.items import Holdout, ItemStore
 from lightbulb.store.labels import LabelStore
 from lightbulb.store.models import ModelFolder, ModelHistory
+from lightbulb.store.tuned import TunedFolder
 from lightbulb.tasks import Task
 from lightbulb.training.fit import CalibratedClassifier
 
@@ -63,7 +64,6 @@ class Workspace:
     catalog: Catalog
     changes: Changes
     encoder: EncoderHandle
-    encoded: EncodedPool
     learner: Learner
     history: ModelHistory
     labeling: Labeling
@@ -81,6 +81,10 @@ class Workspace:
     scan: Callable[[], Iterable[FoundFile]]
     train: bool
     pool_id: str
+
+    @property
+    def encoded(self) -> EncodedPool:
+        return self.learner.encoded
 
     def start(self) -> None:
         self.judgements.start()
@@ -188,6 +192,7 @@ def _assemble(
     learner = Learner(
         config, source.locate, encoder, DECODERS[config.model.decoder], catalog, items, encoded,
         ModelFolder(config.model_directory, keep=config.model.keep), history,
+        TunedFolder(config.model_directory, config.embeddings_directory),
         needs=strategy.needs, train=train, on_progress=on_progress,
     )  # fmt: skip
     media = Media(source.locate, items, catalog, max_pixels=config.server.max_pixels)
@@ -196,6 +201,9 @@ def _assemble(
 
     def snapshot() -> Snapshot | None:
         return learner.snapshot
+
+    def encoded_now() -> EncodedPool:
+        return learner.encoded
 
     auditing = Auditing(
         AuditStore(database), batches, catalog, snapshot,
@@ -213,19 +221,18 @@ def _assemble(
         catalog=catalog,
         changes=changes,
         encoder=encoder,
-        encoded=encoded,
         learner=learner,
         history=history,
         labeling=Labeling(task, labels, AnswerHistory(database), changes, config.user),
         asking=Asking(
-            catalog, snapshot, strategy, encoded, media.usable,
+            catalog, snapshot, strategy, encoded_now, media.usable,
             holdout_every=learning.holdout_every, rng=rngs[0], leases=leases,
         ),
         confirming=Confirming(
             task, catalog, snapshot, batches, auditing, changes, media.usable,
             annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
         ),
-        doubting=Doubting(catalog, snapshot, encoded, labels),
+        doubting=Doubting(catalog, snapshot, encoded_now, labels),
         flagging=Flagging(catalog, FlagStore(database), config.user),
         outlooks=Outlooks(
             catalog, snapshot, history, labels,
@@ -311,7 +318,7 @@ def open_production(config: Config) -> Production:
     if stored is None:
         raise StoreError(f"model.directory: {config.model_directory} holds no model; label some items first")
     card = stored.card
-    encoder = EncoderHandle(encoder_named, config)
+    encoder = EncoderHandle(encoder_named, config, tuned=card.get("made_with", {}).get("tuned"))
     if encoder.get().fingerprint != card["encoder_fingerprint"]:
         raise StoreError(
             f"model.encoder: model {stored.version} was made with {card['encoder']} ({card['weights']}) at "

@@ -38,7 +38,7 @@ class Doubting:
         self,
         catalog: Catalog,
         snapshot: Callable[[], Snapshot | None],
-        encoded: EncodedPool,
+        encoded: Callable[[], EncodedPool],
         labels: LabelStore,
     ) -> None:
         self._catalog = catalog
@@ -68,17 +68,18 @@ class Doubting:
         """Groups of near-duplicates whose labels differ, but for those where each was given twice."""
         view = self._catalog.view
         with self._lock:
-            if self._conflicts[0] != view.revision and self._encoded.ready:
+            if self._conflicts[0] != view.revision and self._encoded().ready:
                 self._conflicts = (view.revision, self._find_conflicts(view))
             return self._conflicts[1]
 
     def _find_conflicts(self, view: CatalogView) -> list[Conflict]:
         at = np.flatnonzero(view.labelled & ~view.certified)
-        rows = self._encoded.rows(view.ids[at])
+        encoded = self._encoded()  # once: rows of one pool mean nothing in another
+        rows = encoded.rows(view.ids[at])
         at, rows = at[rows >= 0][:MOST_COMPARED], rows[rows >= 0][:MOST_COMPARED]
         if len(at) < 2:
             return []
-        groups = conflicting(duplicate_groups(self._encoded.points(rows)), view.labels[at])
+        groups = conflicting(duplicate_groups(encoded.points(rows)), view.labels[at])
         kept = self._labels.given_twice()
         found = [
             Conflict(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from lightbulb.records import Bools, Float32s, Ints, ItemId, positions_in
 from lightbulb.services.catalog import CatalogView
 from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
+from lightbulb.training.fit import Labelled
 from lightbulb.training.near_duplicates import near_any
+from lightbulb.training.pseudo_labels import SAMPLE
 
 POOL_SAMPLE = 20_000  # rows that the pool's mean is taken from
 AT_ONCE = 4096  # rows whose points are compared at once
@@ -20,9 +22,13 @@ FEWEST = 50  # embeddings below which the pool's mean would be too rough to go b
 
 
 class EncodedPool:
-    """Written by the learner's thread alone, read by any. Nothing is encoded before `open`."""
+    """Written by the learner's thread alone, read by any. Nothing is encoded before `open`.
 
-    def __init__(self, items: ItemStore, seed: int) -> None:
+    seen: content hashes of the items whose labels the encoder was tuned on.
+    """
+
+    def __init__(self, items: ItemStore, seed: int, *, seen: Sequence[str] = ()) -> None:
+        self._seen = seen
         self._items = items
         self._seed = seed
         self._cache: EmbeddingCache | None = None
@@ -113,6 +119,38 @@ class EncodedPool:
             found = PoolStatistics.of(self.embeddings(rows))
             self._statistics, self._statistics_size = found, size
             return found
+
+    def unseen(self, items: Ints) -> Bools:
+        """Which items' labels the encoder was not tuned on, bool (n,)."""
+        if self._cache is None or not self._seen:
+            return np.ones(len(items), dtype=np.bool_)
+        seen = self._cache.rows(self._seen)
+        return ~np.isin(self.rows(items), seen[seen >= 0])
+
+    def teaching(self, view: CatalogView) -> Bools:
+        """What a model is fitted to: labelled, encoded, and no near-duplicate of a held-out item."""
+        encoded = view.teaching & (self.rows(view.ids) >= 0)
+        return encoded & ~self.twins_of_held_out(view, encoded)
+
+    def measured(self, view: CatalogView) -> Bools:
+        """Held-out items to measure on. One that the encoder was tuned on before it was held out is none."""
+        measured = view.measured & (self.rows(view.ids) >= 0)
+        at = np.flatnonzero(measured)
+        measured[at] = self.unseen(view.ids[at])
+        return measured
+
+    def self_teaching(self, view: CatalogView) -> Bools:
+        """What a model may teach itself with: nothing that is held out, and no near-duplicate of that."""
+        free = (self.rows(view.ids) >= 0) & view.askable & ~view.held_out
+        lots = np.where(free, view.draws, np.inf)  # a uniform sample, much the same from model to model
+        chosen = np.argpartition(lots, SAMPLE)[:SAMPLE] if len(lots) > SAMPLE else np.arange(len(lots))
+        sample = np.zeros(len(lots), dtype=np.bool_)
+        sample[chosen] = free[chosen]
+        return sample & ~self.twins_of_held_out(view, sample)
+
+    def labelled(self, view: CatalogView, mask: Bools) -> Labelled:
+        """The view's items in `mask`, which are labelled and encoded."""
+        return Labelled(self.embeddings(self.rows(view.ids[mask])), view.labels[mask])
 
     def twins_of_held_out(self, view: CatalogView, mask: Bools) -> Bools:
         """Which of the view's items in `mask` are near-duplicates of a held-out item; bool, as the view.

@@ -27,11 +27,12 @@ from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.services.snapshots import card_of, make_snapshot, snapshot_of
+from lightbulb.services.tuning import Promotion, Tuning
 from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
 from lightbulb.store.models import ModelFolder, ModelHistory, StoredModel
-from lightbulb.training.fit import CalibratedClassifier, Labelled, fit_classifier
-from lightbulb.training.pseudo_labels import SAMPLE
+from lightbulb.store.tuned import TunedFolder
+from lightbulb.training.fit import CalibratedClassifier, fit_classifier
 from lightbulb.training.suspects import find_suspects
 
 log = structlog.get_logger()
@@ -44,7 +45,7 @@ STOP_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class LearnerStatus:
-    """state: off, idle, encoding, training or scoring. progress: of the encoding, 0 to 1.
+    """state: off, idle, encoding, training, scoring or tuning. progress: of the tuning, else of the encoding.
 
     active: new answers are being learnt from. encoded, total: items.
     """
@@ -83,6 +84,7 @@ class Learner:
         encoded: EncodedPool,
         models: ModelFolder,
         history: ModelHistory,
+        tuned: TunedFolder,
         *,
         needs: frozenset[str] = frozenset(),
         train: bool = True,
@@ -96,6 +98,10 @@ class Learner:
         self._items = items
         self._models = models
         self._history = history
+        self._tuned = tuned
+        self._tuning: Tuning | None = None
+        if train and config.model.fine_tune:
+            self._tuning = Tuning(config, encoder, decoder, locate, items, tuned)
         self._train = train
         self._on_progress = on_progress
         self._encoded = encoded
@@ -121,10 +127,17 @@ class Learner:
     def snapshot(self) -> Snapshot | None:
         return self._snapshot
 
+    @property
+    def encoded(self) -> EncodedPool:
+        """The items as the present encoder sees them: another one after its fine-tuning."""
+        return self._encoded
+
     def status(self) -> LearnerStatus:
         encoded, total = self._encoded.count, int((~self._catalog.view.broken).sum())
         active = self._train and self._error is None and (self._snapshot is not None or self.needed() is None)
         progress = min(1.0, encoded / total) if total else 1.0
+        if self._tuning is not None and self._state == "tuning":
+            progress = self._tuning.progress
         return LearnerStatus(self._state, active, progress, self._error, encoded, total)
 
     def needed(self) -> Needed | None:
@@ -203,6 +216,9 @@ class Learner:
             self._encode_chunk(view)
         elif self._train and self._unscored and self._can_fit(view):
             self._fit(view)
+        elif self._tuning is not None and self._tuning.step(view, self._encoded, self._encoder):
+            self._state = "tuning"
+            self._take_up(self._tuning.take_promotion(), view)
         else:
             self._state = "idle" if self._train else "off"
             return False
@@ -228,14 +244,28 @@ class Learner:
         self._state = "encoding" if self._train else "off"
         encoder = self._encoder.get()
         self.banner = encoder.banner
+        stored = self._models.last_good()
+        self._tuned.prune(self._models.tuned())
+        if self._tuning is not None:
+            self._encoder, self._encoded = self._tuning.at_start(stored)
+            encoder = self._encoder.get()
         log.info("encoder.loaded", encoder=encoder.name, weights=encoder.weights_name)
         cache = EmbeddingCache(self._config.embeddings_directory, encoder.fingerprint, encoder.dim)
         view = self._catalog.view
         self._encoded.open(cache, view)
         self._stock_taken(view)
-        stored = self._models.last_good()
         if stored is not None:
             self._restore(stored, encoder)
+
+    def _take_up(self, promotion: Promotion | None, view: CatalogView) -> None:
+        """A fine-tuned encoder; the former one's model serves until a model has learnt what it sees."""
+        if promotion is None:
+            return
+        self._former = self._encoder.get()
+        self._encoder, self._encoded = promotion.encoder, promotion.pool
+        self._tuned.prune({*self._models.tuned(), promotion.name})
+        self._fitted = None
+        self._stock_taken(view)
 
     def _encoder_less(self) -> None:
         """No training and no model: nothing will ever need the encoder."""
@@ -297,7 +327,7 @@ class Learner:
 
     def _can_fit(self, view: CatalogView) -> bool:
         usable = view.labelled & self._has_embedding(view)
-        teaching = view.labels[self._teaching(view)]
+        teaching = view.labels[self._encoded.teaching(view)]
         enough = int(usable.sum()) >= self._config.learning.start_after
         if self._served_by_former() and (view.labelled & ~view.broken & ~usable).any():
             return False  # the former encoder's model knows more labels, until all are encoded anew
@@ -307,16 +337,17 @@ class Learner:
         started = time.monotonic()
         self._state = "training"
         encoded = self._has_embedding(view)
-        teaching = self._teaching(view)
+        teaching = self._encoded.teaching(view)
         left_out = int((view.teaching & encoded & ~teaching).sum())
-        train = self._labelled(view, teaching)
-        held_out = self._labelled(view, view.measured & encoded)
+        train = self._encoded.labelled(view, teaching)
+        held_out = self._encoded.labelled(view, self._encoded.measured(view))
         classes = self._config.classes
         rng = np.random.default_rng(self._config.learning.seed)
         pool = self._encoded.statistics()
         fitted = fit_classifier(
-            self._decoder, train, held_out, lambda: self._unlabelled(view), len(classes), pool, rng
-        )
+            self._decoder, train, held_out, lambda: self._unlabelled(view), len(classes), pool, rng,
+            self._encoded.unseen(view.ids[teaching]),
+        )  # fmt: skip
         fit_seconds = time.monotonic() - started
         version = max([self._history.last_version(), *self._models.versions()]) + 1
         self._begin_scoring()
@@ -391,20 +422,9 @@ class Learner:
 
     # --- parts of a step -------------------------------------------------------------------------
 
-    def _teaching(self, view: CatalogView) -> Bools:
-        """What the model is fitted to: encoded, and no near-duplicate of a held-out item."""
-        encoded = view.teaching & self._has_embedding(view)
-        return encoded & ~self._encoded.twins_of_held_out(view, encoded)
-
     def _unlabelled(self, view: CatalogView) -> Float32s:
-        """What the model may teach itself with: nothing that is held out, and no near-duplicate of that."""
-        free = self._has_embedding(view) & view.askable & ~view.held_out
-        lots = np.where(free, view.draws, np.inf)  # a uniform sample, much the same from model to model
-        chosen = np.argpartition(lots, SAMPLE)[:SAMPLE] if len(lots) > SAMPLE else np.arange(len(lots))
-        sample = np.zeros(len(lots), dtype=np.bool_)
-        sample[chosen] = free[chosen]
-        sample &= ~self._encoded.twins_of_held_out(view, sample)
-        return self._encoded.embeddings(self._encoded.rows(view.ids[sample]))
+        """What the model may teach itself with."""
+        return self._encoded.embeddings(self._encoded.rows(view.ids[self._encoded.self_teaching(view)]))
 
     def _suspects(self, items: Ints, targets: Ints, out_of_fold: Float32s) -> tuple[Suspect, ...]:
         known = np.isfinite(out_of_fold).all(axis=1)
@@ -418,10 +438,6 @@ class Learner:
 
     def _has_embedding(self, view: CatalogView) -> Bools:
         return self._encoded.rows(view.ids) >= 0
-
-    def _labelled(self, view: CatalogView, mask: Bools) -> Labelled:
-        rows = self._encoded.rows(view.ids[mask])
-        return Labelled(self._encoded.embeddings(rows), view.labels[mask])
 
     def _report_progress(self) -> None:
         self._on_progress(self._encoded.count, int((~self._catalog.view.broken).sum()))

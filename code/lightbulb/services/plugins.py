@@ -22,6 +22,7 @@ from lightbulb.config import (
 )
 from lightbulb.decoders import Decoder
 from lightbulb.encoders import Encoder
+from lightbulb.errors import ConfigError
 from lightbulb.items.folder import folder_has_items
 from lightbulb.querying import QueryStrategy
 from lightbulb.registry import discover
@@ -86,9 +87,23 @@ def encoder_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
         known = [example for one in ENCODERS.values() for example in one.examples()]
         hint = did_you_mean(name, known) or f" (known: {', '.join(known)}, any model of torchvision)"
         yield "model.encoder", f"unknown name {name!r}{hint}"
+    elif isinstance(name, str) and value_at(raw, "model.fine_tune") is True:
+        yield from fine_tune_problems(name)
     device = value_at(raw, "model.device")
     if isinstance(device, str) and (problem := device_problem(device)):
         yield "model.device", problem
+
+
+def fine_tune_problems(encoder: str) -> Iterable[Problem]:
+    if not encoder_named(encoder).tunable:
+        able = ", ".join(one.name for one in ENCODERS.values() if one.tunable)
+        yield "model.fine_tune", f"the encoder {encoder} cannot be fine-tuned (these can: {able})"
+
+
+def check_fine_tuning(config: Config) -> None:
+    """Raises: ConfigError if the config's encoder cannot be fine-tuned, and is to be."""
+    if config.model.fine_tune and (problems := list(fine_tune_problems(config.model.encoder))):
+        raise ConfigError([f"{key_path}: {what}" for key_path, what in problems])
 
 
 def weight_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:

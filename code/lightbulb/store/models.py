@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -79,6 +80,16 @@ class ModelFolder:
         if not self._directory.is_dir():
             return []
         return [int(folder.name) for folder in self._directory.iterdir() if folder.name.isdecimal()]
+
+    def tuned(self) -> set[str]:
+        """Names of the fine-tuned encoder weights that the kept models were made with."""
+        names: set[str] = set()
+        for version in self.versions():
+            # `last_good` tells of damaged ones
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                card = json.loads((self._directory / f"{version:06d}" / CARD).read_text(encoding="utf-8"))
+                names.add(card.get("made_with", {}).get("tuned") or "")
+        return names - {""}
 
     def _prune(self) -> None:
         for version in sorted(self.versions())[: -self._keep]:

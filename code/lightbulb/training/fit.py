@@ -10,7 +10,7 @@ import numpy as np
 from lightbulb.autolabel.calibrate import fit_temperature, probabilities
 from lightbulb.decoders import Decoder
 from lightbulb.decoders.normalise import PoolStatistics
-from lightbulb.records import Accuracy, Float32s, Ints
+from lightbulb.records import Accuracy, Bools, Float32s, Ints
 from lightbulb.training.evaluate import accuracy_of, confusion_of, stratified_folds
 from lightbulb.training.pseudo_labels import FEW, self_taught
 
@@ -69,10 +69,12 @@ def fit_classifier(
     n_classes: int,
     pool: PoolStatistics,
     rng: np.random.Generator,
+    unseen: Bools | None = None,
 ) -> Fitted:
     """Fits on `train`, and while that is small on what it is sure of among `unlabelled`.
 
     unlabelled: float32 (n, dim), nothing of it held out; asked for only if it is used.
+    unseen: which of `train` the encoder was not tuned on, bool (n,); None: none was.
     Calibrates on out-of-fold and held-out predictions; measures on `held_out`.
     """
     folds = stratified_folds(train.targets, FOLDS, rng)
@@ -89,8 +91,10 @@ def fit_classifier(
     out_of_fold = out_of_fold_logits(fold_decoders, folds, train.embeddings, n_classes)
     predicted = np.isfinite(out_of_fold).all(axis=1)
     # Held-out and out of fold: on what a decoder has learnt by heart its confidence would seem justified.
-    logits = np.concatenate([final.logits(held_out.embeddings), out_of_fold[predicted]])
-    temperature = fit_temperature(logits, np.concatenate([held_out.targets, train.targets[predicted]]))
+    # And what the encoder was tuned on lies where its label belongs, whichever decoder looks at it.
+    fair = predicted if unseen is None else predicted & unseen
+    logits = np.concatenate([final.logits(held_out.embeddings), out_of_fold[fair]])
+    temperature = fit_temperature(logits, np.concatenate([held_out.targets, train.targets[fair]]))
     classifier = CalibratedClassifier(final, temperature)
     probs = classifier.probabilities(held_out.embeddings)
     return Fitted(

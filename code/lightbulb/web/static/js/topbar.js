@@ -2,13 +2,14 @@
 import { byId, setText } from "./dom.js";
 import { accuracyText, ago, intervalText, minutesText, percent, plural } from "./format.js";
 
-const DOING = { encoding: "reading images", training: "fitting", scoring: "scoring", idle: "up to date", off: "" };
+const DOING = { encoding: "reading images", training: "fitting", scoring: "scoring", idle: "up to date", tuning: "", off: "" };
 
 /** What there is to know of the model, in a few words. @param {any} status @returns {string} */
 function trainingDetail({ training, encoding, needed, model }) {
   if (training.error) return training.error;
   if (training.state === "encoding") return `encoding ${encoding?.done ?? 0} / ${encoding?.total ?? "?"}`;
   if (needed) return needed.message;
+  if (training.state === "tuning") return `fine-tuning ${percent(training.progress ?? 0, 0)}`;
   if (model) return `model ${model.version}, ${ago(model.seconds_ago)}`;
   if (training.state === "off") return "switched off";
   return training.active ? "first model" : "waiting for labels";
