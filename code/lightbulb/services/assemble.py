@@ -30,9 +30,11 @@ from lightbulb.services.learner import Learner
 from lightbulb.services.leases import Leases
 from lightbulb.services.listing import Listing
 from lightbulb.services.media import Media
+from lightbulb.services.nearest import Nearest
 from lightbulb.services.outlook import Outlooks
 from lightbulb.services.plugins import DECODERS, FORMATS, STRATEGIES, TASKS, encoder_named
 from lightbulb.services.scoring import Scoring
+from lightbulb.services.serving import Serving
 from lightbulb.store.audits import AuditStore
 from lightbulb.store.batches import BatchStore
 from lightbulb.store.database import Database
@@ -64,7 +66,9 @@ class Workspace:
     encoder: EncoderHandle
     encoded: EncodedPool
     learner: Learner
+    models: ModelFolder
     history: ModelHistory
+    serving: Serving
     labeling: Labeling
     asking: Asking
     confirming: Confirming
@@ -73,6 +77,7 @@ class Workspace:
     outlooks: Outlooks
     listing: Listing
     scoring: Scoring
+    nearest: Nearest
     media: Media
     importing: Importing
     judgements: JudgementsFile
@@ -182,11 +187,13 @@ def _assemble(
     catalog = Catalog(items, labels, batches, config.classes, leases.held)
     changes = Changes(catalog)
     encoder = EncoderHandle(source.encoder, config)
+    models = ModelFolder(config.model_directory, keep=config.model.keep)
     history = ModelHistory(database)
+    serving = Serving(models, config.classes, config.model.decoder)
     encoded = EncodedPool(items, learning.seed)
     learner = Learner(
         config, source.locate, encoder, DECODERS[config.model.decoder], catalog, items, encoded,
-        ModelFolder(config.model_directory, keep=config.model.keep), history,
+        models, history, serving,
         needs=strategy.needs, train=train, on_progress=on_progress,
     )  # fmt: skip
     media = Media(source.locate, items, catalog, max_pixels=config.server.max_pixels)
@@ -201,6 +208,7 @@ def _assemble(
         confidence=config.auto_label.confidence, rng=rngs[2],
     )  # fmt: skip
     changes.listen(learner.wake)
+    serving.listen(learner.wake)
     changes.listen(judgements.touch)
     return Workspace(
         config=config,
@@ -214,7 +222,9 @@ def _assemble(
         encoder=encoder,
         encoded=encoded,
         learner=learner,
+        models=models,
         history=history,
+        serving=serving,
         labeling=Labeling(task, labels, changes, config.user),
         asking=Asking(
             catalog, snapshot, strategy, encoded, media.usable,
@@ -234,6 +244,7 @@ def _assemble(
         scoring=Scoring(
             snapshot, learner.encoder_of, make_fetcher(config), lambda: explain_no_model(learner, train)
         ),
+        nearest=Nearest(catalog, encoded),
         media=media,
         importing=importing,
         judgements=judgements,
@@ -292,7 +303,7 @@ def explain_no_model(learner: Learner, train: bool) -> NotReady:
 
 @dataclass(frozen=True)
 class Production:
-    """The last model served, and nothing else: no dataset, no database, no training."""
+    """The last model served, or the one chosen to, and nothing else: no dataset, no database, no training."""
 
     config: Config
     task: Task
@@ -304,9 +315,13 @@ class Production:
 
 
 def open_production(config: Config) -> Production:
-    """Raises: StoreError if there is no model, or it does not fit the config."""
+    """Raises: StoreError if there is no model, or it does not fit the config; NotFound if the chosen one is
+    gone.
+    """
     task = TASKS[f"{config.dataset.data_type}/{config.label.type}"](config.classes)
-    stored = ModelFolder(config.model_directory, keep=config.model.keep).last_good()
+    models = ModelFolder(config.model_directory, keep=config.model.keep)
+    pinned = models.pinned()
+    stored = models.last_good() if pinned is None else models.load(pinned)
     if stored is None:
         raise StoreError(f"model.directory: {config.model_directory} holds no model; label some items first")
     card = stored.card

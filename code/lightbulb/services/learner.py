@@ -22,11 +22,12 @@ from lightbulb.decoders import Decoder
 from lightbulb.encoders import Encoder
 from lightbulb.encoders.embed import EncodedChunk, encode_files
 from lightbulb.errors import LightBulbError, WeightsError
-from lightbulb.records import Bools, Float32s, Ints, Snapshot, Suspect
+from lightbulb.records import Bools, Float32s, Ints, Measured, Snapshot, Suspect
 from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
-from lightbulb.services.snapshots import card_of, make_snapshot, snapshot_of
+from lightbulb.services.serving import Serving
+from lightbulb.services.snapshots import arrays_of, card_of, make_snapshot, snapshot_of
 from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
 from lightbulb.store.models import ModelFolder, ModelHistory, StoredModel
@@ -67,7 +68,7 @@ class Needed:
 
 class Learner:
     """locate: the file of an item's key. needs: what the query strategy wants to know of a model besides its
-    probabilities.
+    probabilities. serving: while a person has chosen the model that serves, none is trained.
 
     on_progress(done, total) is called as items are encoded. train=False: serve the last model only.
     """
@@ -83,6 +84,7 @@ class Learner:
         encoded: EncodedPool,
         models: ModelFolder,
         history: ModelHistory,
+        serving: Serving,
         *,
         needs: frozenset[str] = frozenset(),
         train: bool = True,
@@ -96,6 +98,8 @@ class Learner:
         self._items = items
         self._models = models
         self._history = history
+        self._serving = serving
+        self._followed: int | None = None  # the choice that the snapshot follows
         self._train = train
         self._on_progress = on_progress
         self._encoded = encoded
@@ -123,7 +127,8 @@ class Learner:
 
     def status(self) -> LearnerStatus:
         encoded, total = self._encoded.count, int((~self._catalog.view.broken).sum())
-        active = self._train and self._error is None and (self._snapshot is not None or self.needed() is None)
+        learns = self._train and self._error is None and self._serving.pinned is None
+        active = learns and (self._snapshot is not None or self.needed() is None)
         progress = min(1.0, encoded / total) if total else 1.0
         return LearnerStatus(self._state, active, progress, self._error, encoded, total)
 
@@ -197,6 +202,9 @@ class Learner:
         if view.items_revision != self._items_revision:
             self._take_stock(view)
             return True
+        if self._serving.pinned != self._followed or self._chosen_is_stale(view):
+            self._change_over()
+            return True
         if self._train and self._labels_changed(view) and self._can_fit(view):
             self._fit(view)
         elif self._train and self._encoded.n_pending:
@@ -221,7 +229,7 @@ class Learner:
     # --- steps -----------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        """Loads the encoder and serves the last model at once, if it was made with this encoder."""
+        """Loads the encoder and serves the last model at once, or the one that a person chose."""
         if not self._train and not self._models.versions():
             self._encoder_less()
             return
@@ -233,9 +241,25 @@ class Learner:
         view = self._catalog.view
         self._encoded.open(cache, view)
         self._stock_taken(view)
-        stored = self._models.last_good()
-        if stored is not None:
-            self._restore(stored, encoder)
+        self._change_over()
+
+    def _change_over(self) -> None:
+        """Publishes the model that a person chose to serve, else the newest on disk."""
+        self._followed = self._serving.pinned
+        stored = self._serving.stored()
+        if stored is None:
+            return
+        problem = self._restore(stored, self._encoder.get())
+        if problem is not None:
+            log.warning("model.not_restored", version=stored.version, reason=problem)
+            self._serving.give_up(stored.version, problem)
+
+    def _chosen_is_stale(self, view: CatalogView) -> bool:
+        """Whether the chosen model, which is never fitted anew, has yet to score items or heed an audit."""
+        snapshot = self._snapshot
+        if self._followed is None or snapshot is None:
+            return False
+        return (self._unscored > 0 and not self._encoded.n_pending) or snapshot.recalled < view.recalled
 
     def _encoder_less(self) -> None:
         """No training and no model: nothing will ever need the encoder."""
@@ -296,6 +320,8 @@ class Learner:
         return not (judged_alike and np.array_equal(fitted.labels, view.labels))
 
     def _can_fit(self, view: CatalogView) -> bool:
+        if self._serving.pinned is not None:
+            return False
         usable = view.labelled & self._has_embedding(view)
         teaching = view.labels[self._teaching(view)]
         enough = int(usable.sum()) >= self._config.learning.start_after
@@ -330,41 +356,43 @@ class Learner:
         snapshot = replace(
             snapshot,
             confusion=fitted.confusion,
+            measured=Measured.of(view.ids[view.measured & encoded], held_out.targets, fitted.held_out),
             suspects=self._suspects(view.ids[teaching], train.targets, fitted.out_of_fold),
         )
         card = card_of(snapshot, view, self._config, self._encoder, self._decoder.name)
-        self._models.save(version, fitted.classifier.arrays(), card)
+        self._models.save(version, arrays_of(snapshot, fitted.classifier), card)
         self._history.add(snapshot)
-        self._publish(snapshot, view)
+        if self._serving.pinned is None:  # else someone chose another meanwhile
+            self._publish(snapshot, view)
         self._state = "idle"
         log.debug(
             "model.published", version=version, labels=snapshot.labels, seconds=time.monotonic() - started
         )
 
-    def _restore(self, stored: StoredModel, encoder: Encoder) -> None:
+    def _restore(self, stored: StoredModel, encoder: Encoder) -> str | None:
+        """Publishes a stored model; or says why it cannot."""
         card = stored.card
-        if tuple(card["classes"]) != self._config.classes:
-            log.warning("model.not_restored", version=stored.version, reason="other classes")
-            return
-        if card["decoder"] != self._decoder.name:
-            log.warning("model.not_restored", version=stored.version, reason="other decoder")
-            return
+        problem = self._serving.misfit(card)
+        if problem is not None:
+            return problem
         view = self._catalog.view
         pool = self._encoded
         if card["encoder_fingerprint"] != encoder.fingerprint:
             former = self._find_former(card)
             if former is None:
-                log.warning("model.not_restored", version=stored.version, reason="its encoder is not there")
-                return
+                return "its encoder is not there"
             self._former, encoder = former, former
             pool = EncodedPool(self._items, self._config.learning.seed)
             pool.open(EmbeddingCache(self._config.embeddings_directory, former.fingerprint, former.dim), view)
         classifier = CalibratedClassifier.from_arrays(self._decoder, stored.arrays)
         self._begin_scoring()
         snapshot = snapshot_of(stored, self._config, view, pool, encoder, classifier)
-        known = card["last_action"] == view.last_action and not self._former
+        if self._followed is not None:  # its thresholds were found anew just now, with all that failed
+            snapshot = replace(snapshot, recalled=view.recalled)
+        known = card["last_action"] == view.last_action and encoder is self._encoder.loaded
         self._publish(snapshot, view if known else None)
         log.info("model.restored", version=stored.version, labels=snapshot.labels)
+        return None
 
     def _begin_scoring(self) -> None:
         self._state = "scoring" if self._train else "off"

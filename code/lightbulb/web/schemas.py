@@ -83,6 +83,21 @@ class ItemsQuery(Request):
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
+class ConfusionQuery(Request):
+    actual: Annotated[str, Field(description="The class that the items are.")]
+    predicted: Annotated[str, Field(description="The class that the model takes them for.")]
+
+
+class VersionPath(BaseModel):
+    version: ItemNumber
+
+
+class ScoreQuery(Request):
+    nearest: Annotated[
+        int, Field(ge=0, le=50, description="How many of the likest labelled items to name of each image.")
+    ] = 0
+
+
 class ExportQuery(Request):
     format: str = "csv"
 
