@@ -129,5 +129,17 @@ class ErrorBody(BaseModel):
 
 
 class ScoreAnswer(BaseModel):
+    class Neighbour(BaseModel):
+        item: int
+        name: str
+        media: str
+        label: str
+        similarity: Annotated[float, Field(description="Cosine of the two embeddings, -1 to 1.")]
+
     labels: list[str]
     scores: list[list[float]]
+    model: int
+    nearest: Annotated[
+        list[list[Neighbour]] | None,
+        Field(description="Only where asked for; null while the items are encoded anew."),
+    ] = None
