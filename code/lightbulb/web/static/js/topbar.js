@@ -3,10 +3,11 @@ import { byId, setText } from "./dom.js";
 import { accuracyText, ago, intervalText, percent, plural } from "./format.js";
 
 /** What the learner is doing, in a few words. @param {any} status @returns {string} */
-function trainingDetail({ training, encoding, needed, model }) {
+function trainingDetail({ training, encoding, needed, model, pinned }) {
   if (training.error) return training.error;
   if (training.state === "encoding") return `encoding ${encoding?.done ?? 0} / ${encoding?.total ?? "?"}`;
   if (needed) return needed.message;
+  if (pinned) return `paused: model ${pinned} chosen`;
   // states change several times a second: the model's age says the same and reads calmly
   if (model) return `model ${model.version}, ${ago(model.seconds_ago)}`;
   if (training.state === "off") return "switched off";
