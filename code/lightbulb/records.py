@@ -196,6 +196,25 @@ class Suspect:
     score: float
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Held-out items as a model saw them when it was measured, aligned, (n,).
+
+    items: int64. actual: class indices of their labels, int64. predicted: the most probable ones, int64.
+    confidence: calibrated probabilities of these, float32.
+    """
+
+    items: Ints
+    actual: Ints
+    predicted: Ints
+    confidence: Float32s
+
+    @classmethod
+    def of(cls, items: Ints, targets: Ints, probs: Float32s) -> Measured:
+        """probs: float32 (n, n_classes)."""
+        return cls(items, targets, probs.argmax(axis=1).astype(np.int64), probs.max(axis=1, initial=0))
+
+
 class Classifier(Protocol):
     """What a snapshot can do with embeddings."""
 
@@ -216,6 +235,7 @@ class Snapshot:
     thresholds: per class, the calibrated probability from which on an item is proposed.
     recalled: the newest recall (a model's version) that it knows of; after a newer one it proposes nothing.
     confusion: held-out items by what they are (rows) and are taken for, int64 (n_classes, n_classes).
+    measured: these items one by one; None where an earlier release did not keep them.
     suspects: labels that it learnt from and that look wrong, the worst first.
     votes: the pool as an ensemble scores it, float32 (n_members, n, n_classes), if the query strategy asks.
     published_at: seconds since the epoch.
@@ -236,6 +256,7 @@ class Snapshot:
     published_at: float
     metrics: Mapping[str, Any] = field(default_factory=dict)
     confusion: Ints | None = None
+    measured: Measured | None = None
     suspects: tuple[Suspect, ...] = ()
     votes: Float32s | None = None
     recalled: int = 0

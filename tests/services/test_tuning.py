@@ -18,7 +18,8 @@ from lightbulb.pretraining import fine_tune
 from lightbulb.pretraining.fine_tune import Examples, FineTuning
 from lightbulb.records import Answer
 from lightbulb.services import learner, tuning
-from lightbulb.services.assemble import Workspace, check_fine_tuning, open_production
+from lightbulb.services.assemble import Workspace, open_production
+from lightbulb.services.plugins import check_fine_tuning
 from lightbulb.services.tuning import left_out
 from lightbulb.torch_setup import torch
 from lightbulb.training.compare import Comparison

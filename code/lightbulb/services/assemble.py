@@ -30,9 +30,11 @@ from lightbulb.services.learner import Learner
 from lightbulb.services.leases import Leases
 from lightbulb.services.listing import Listing
 from lightbulb.services.media import Media
+from lightbulb.services.nearest import Nearest
 from lightbulb.services.outlook import Outlooks
 from lightbulb.services.plugins import DECODERS, FORMATS, STRATEGIES, TASKS, encoder_named
 from lightbulb.services.scoring import Scoring
+from lightbulb.services.serving import Serving
 from lightbulb.store.answers import AnswerHistory
 from lightbulb.store.audits import AuditStore
 from lightbulb.store.batches import BatchStore
@@ -65,7 +67,9 @@ class Workspace:
     changes: Changes
     encoder: EncoderHandle
     learner: Learner
+    models: ModelFolder
     history: ModelHistory
+    serving: Serving
     labeling: Labeling
     asking: Asking
     confirming: Confirming
@@ -74,6 +78,7 @@ class Workspace:
     outlooks: Outlooks
     listing: Listing
     scoring: Scoring
+    nearest: Nearest
     media: Media
     importing: Importing
     judgements: JudgementsFile
@@ -187,12 +192,13 @@ def _assemble(
     catalog = Catalog(items, labels, batches, config.classes, leases.held)
     changes = Changes(catalog)
     encoder = EncoderHandle(source.encoder, config)
+    models = ModelFolder(config.model_directory, keep=config.model.keep)
     history = ModelHistory(database)
+    serving = Serving(models, config.classes, config.model.decoder)
     encoded = EncodedPool(items, learning.seed)
     learner = Learner(
         config, source.locate, encoder, DECODERS[config.model.decoder], catalog, items, encoded,
-        ModelFolder(config.model_directory, keep=config.model.keep), history,
-        TunedFolder(config.model_directory, config.embeddings_directory),
+        models, history, TunedFolder(config.model_directory, config.embeddings_directory), serving,
         needs=strategy.needs, train=train, on_progress=on_progress,
     )  # fmt: skip
     media = Media(source.locate, items, catalog, max_pixels=config.server.max_pixels)
@@ -210,6 +216,7 @@ def _assemble(
         confidence=config.auto_label.confidence, rng=rngs[2],
     )  # fmt: skip
     changes.listen(learner.wake)
+    serving.listen(learner.wake)
     changes.listen(judgements.touch)
     return Workspace(
         config=config,
@@ -222,7 +229,9 @@ def _assemble(
         changes=changes,
         encoder=encoder,
         learner=learner,
+        models=models,
         history=history,
+        serving=serving,
         labeling=Labeling(task, labels, AnswerHistory(database), changes, config.user),
         asking=Asking(
             catalog, snapshot, strategy, encoded_now, media.usable,
@@ -242,6 +251,7 @@ def _assemble(
         scoring=Scoring(
             snapshot, learner.encoder_of, make_fetcher(config), lambda: explain_no_model(learner, train)
         ),
+        nearest=Nearest(catalog, encoded_now),
         media=media,
         importing=importing,
         judgements=judgements,
@@ -300,7 +310,7 @@ def explain_no_model(learner: Learner, train: bool) -> NotReady:
 
 @dataclass(frozen=True)
 class Production:
-    """The last model served, and nothing else: no dataset, no database, no training."""
+    """The last model served, or the one chosen to, and nothing else: no dataset, no database, no training."""
 
     config: Config
     task: Task
@@ -312,9 +322,13 @@ class Production:
 
 
 def open_production(config: Config) -> Production:
-    """Raises: StoreError if there is no model, or it does not fit the config."""
+    """Raises: StoreError if there is no model, or it does not fit the config; NotFound if the chosen one is
+    gone.
+    """
     task = TASKS[f"{config.dataset.data_type}/{config.label.type}"](config.classes)
-    stored = ModelFolder(config.model_directory, keep=config.model.keep).last_good()
+    models = ModelFolder(config.model_directory, keep=config.model.keep)
+    pinned = models.pinned()
+    stored = models.last_good() if pinned is None else models.load(pinned)
     if stored is None:
         raise StoreError(f"model.directory: {config.model_directory} holds no model; label some items first")
     card = stored.card

@@ -22,11 +22,12 @@ from lightbulb.decoders import Decoder
 from lightbulb.encoders import Encoder
 from lightbulb.encoders.embed import EncodedChunk, encode_files
 from lightbulb.errors import LightBulbError, WeightsError
-from lightbulb.records import Bools, Float32s, Ints, Snapshot, Suspect
+from lightbulb.records import Bools, Float32s, Ints, Measured, Snapshot, Suspect
 from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
-from lightbulb.services.snapshots import card_of, make_snapshot, snapshot_of
+from lightbulb.services.serving import Serving
+from lightbulb.services.snapshots import arrays_of, card_of, make_snapshot, snapshot_of
 from lightbulb.services.tuning import Promotion, Tuning
 from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
@@ -68,7 +69,7 @@ class Needed:
 
 class Learner:
     """locate: the file of an item's key. needs: what the query strategy wants to know of a model besides its
-    probabilities.
+    probabilities. serving: while a person has chosen the model that serves, none is trained.
 
     on_progress(done, total) is called as items are encoded. train=False: serve the last model only.
     """
@@ -85,6 +86,7 @@ class Learner:
         models: ModelFolder,
         history: ModelHistory,
         tuned: TunedFolder,
+        serving: Serving,
         *,
         needs: frozenset[str] = frozenset(),
         train: bool = True,
@@ -102,6 +104,8 @@ class Learner:
         self._tuning: Tuning | None = None
         if train and config.model.fine_tune:
             self._tuning = Tuning(config, encoder, decoder, locate, items, tuned)
+        self._serving = serving
+        self._followed: int | None = None  # the choice that the snapshot follows
         self._train = train
         self._on_progress = on_progress
         self._encoded = encoded
@@ -134,7 +138,8 @@ class Learner:
 
     def status(self) -> LearnerStatus:
         encoded, total = self._encoded.count, int((~self._catalog.view.broken).sum())
-        active = self._train and self._error is None and (self._snapshot is not None or self.needed() is None)
+        learns = self._train and self._error is None and self._serving.pinned is None
+        active = learns and (self._snapshot is not None or self.needed() is None)
         progress = min(1.0, encoded / total) if total else 1.0
         if self._tuning is not None and self._state == "tuning":
             progress = self._tuning.progress
@@ -210,15 +215,17 @@ class Learner:
         if view.items_revision != self._items_revision:
             self._take_stock(view)
             return True
+        if self._serving.pinned != self._followed or self._chosen_is_stale(view):
+            self._change_over()
+            return True
         if self._train and self._labels_changed(view) and self._can_fit(view):
             self._fit(view)
         elif self._train and self._encoded.n_pending:
             self._encode_chunk(view)
         elif self._train and self._unscored and self._can_fit(view):
             self._fit(view)
-        elif self._tuning is not None and self._tuning.step(view, self._encoded, self._encoder):
+        elif self._tuned_further(view):
             self._state = "tuning"
-            self._take_up(self._tuning.take_promotion(), view)
         else:
             self._state = "idle" if self._train else "off"
             return False
@@ -237,7 +244,7 @@ class Learner:
     # --- steps -----------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        """Loads the encoder and serves the last model at once, if it was made with this encoder."""
+        """Loads the encoder and serves the last model at once, or the one that a person chose."""
         if not self._train and not self._models.versions():
             self._encoder_less()
             return
@@ -254,13 +261,39 @@ class Learner:
         view = self._catalog.view
         self._encoded.open(cache, view)
         self._stock_taken(view)
-        if stored is not None:
-            self._restore(stored, encoder)
+        self._change_over()
 
-    def _take_up(self, promotion: Promotion | None, view: CatalogView) -> None:
-        """A fine-tuned encoder; the former one's model serves until a model has learnt what it sees."""
-        if promotion is None:
+    def _change_over(self) -> None:
+        """Publishes the model that a person chose to serve, else the newest on disk."""
+        self._followed = self._serving.pinned
+        stored = self._serving.stored()
+        if stored is None:
             return
+        problem = self._restore(stored, self._encoder.get())
+        if problem is not None:
+            log.warning("model.not_restored", version=stored.version, reason=problem)
+            self._serving.give_up(stored.version, problem)
+
+    def _chosen_is_stale(self, view: CatalogView) -> bool:
+        """Whether the chosen model, which is never fitted anew, has yet to score items or heed an audit."""
+        snapshot = self._snapshot
+        if self._followed is None or snapshot is None:
+            return False
+        return (self._unscored > 0 and not self._encoded.n_pending) or snapshot.recalled < view.recalled
+
+    def _tuned_further(self, view: CatalogView) -> bool:
+        """A slice of fine-tuning; False if there is none to do, or an earlier model was chosen to serve."""
+        if self._tuning is None or self._serving.pinned is not None:
+            return False
+        if not self._tuning.step(view, self._encoded, self._encoder):
+            return False
+        promotion = self._tuning.take_promotion()
+        if promotion is not None:
+            self._take_up(promotion, view)
+        return True
+
+    def _take_up(self, promotion: Promotion, view: CatalogView) -> None:
+        """A fine-tuned encoder; the former one's model serves until a model has learnt what it sees."""
         self._former = self._encoder.get()
         self._encoder, self._encoded = promotion.encoder, promotion.pool
         self._tuned.prune({*self._models.tuned(), promotion.name})
@@ -326,6 +359,8 @@ class Learner:
         return not (judged_alike and np.array_equal(fitted.labels, view.labels))
 
     def _can_fit(self, view: CatalogView) -> bool:
+        if self._serving.pinned is not None:
+            return False
         usable = view.labelled & self._has_embedding(view)
         teaching = view.labels[self._encoded.teaching(view)]
         enough = int(usable.sum()) >= self._config.learning.start_after
@@ -340,7 +375,8 @@ class Learner:
         teaching = self._encoded.teaching(view)
         left_out = int((view.teaching & encoded & ~teaching).sum())
         train = self._encoded.labelled(view, teaching)
-        held_out = self._encoded.labelled(view, self._encoded.measured(view))
+        measured = self._encoded.measured(view)
+        held_out = self._encoded.labelled(view, measured)
         classes = self._config.classes
         rng = np.random.default_rng(self._config.learning.seed)
         pool = self._encoded.statistics()
@@ -361,41 +397,43 @@ class Learner:
         snapshot = replace(
             snapshot,
             confusion=fitted.confusion,
+            measured=Measured.of(view.ids[measured], held_out.targets, fitted.held_out),
             suspects=self._suspects(view.ids[teaching], train.targets, fitted.out_of_fold),
         )
         card = card_of(snapshot, view, self._config, self._encoder, self._decoder.name)
-        self._models.save(version, fitted.classifier.arrays(), card)
+        self._models.save(version, arrays_of(snapshot, fitted.classifier), card)
         self._history.add(snapshot)
-        self._publish(snapshot, view)
+        if self._serving.pinned is None:  # else someone chose another meanwhile
+            self._publish(snapshot, view)
         self._state = "idle"
         log.debug(
             "model.published", version=version, labels=snapshot.labels, seconds=time.monotonic() - started
         )
 
-    def _restore(self, stored: StoredModel, encoder: Encoder) -> None:
+    def _restore(self, stored: StoredModel, encoder: Encoder) -> str | None:
+        """Publishes a stored model; or says why it cannot."""
         card = stored.card
-        if tuple(card["classes"]) != self._config.classes:
-            log.warning("model.not_restored", version=stored.version, reason="other classes")
-            return
-        if card["decoder"] != self._decoder.name:
-            log.warning("model.not_restored", version=stored.version, reason="other decoder")
-            return
+        problem = self._serving.misfit(card)
+        if problem is not None:
+            return problem
         view = self._catalog.view
         pool = self._encoded
         if card["encoder_fingerprint"] != encoder.fingerprint:
             former = self._find_former(card)
             if former is None:
-                log.warning("model.not_restored", version=stored.version, reason="its encoder is not there")
-                return
+                return "its encoder is not there"
             self._former, encoder = former, former
             pool = EncodedPool(self._items, self._config.learning.seed)
             pool.open(EmbeddingCache(self._config.embeddings_directory, former.fingerprint, former.dim), view)
         classifier = CalibratedClassifier.from_arrays(self._decoder, stored.arrays)
         self._begin_scoring()
         snapshot = snapshot_of(stored, self._config, view, pool, encoder, classifier)
-        known = card["last_action"] == view.last_action and not self._former
+        if self._followed is not None:  # its thresholds were found anew just now, with all that failed
+            snapshot = replace(snapshot, recalled=view.recalled)
+        known = card["last_action"] == view.last_action and encoder is self._encoder.loaded
         self._publish(snapshot, view if known else None)
         log.info("model.restored", version=stored.version, labels=snapshot.labels)
+        return None
 
     def _begin_scoring(self) -> None:
         self._state = "scoring" if self._train else "off"

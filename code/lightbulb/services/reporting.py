@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightbulb.errors import InputError
-from lightbulb.records import Accuracy, Bools, Flag, Item, Label, Prediction, Snapshot
+from lightbulb.records import Accuracy, Bools, Flag, Item, Label, Prediction
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.learner import LearnerStatus, Needed
 from lightbulb.services.outlook import Outlook
-from lightbulb.training.evaluate import ClassMetrics, per_class
 
 STATES = ("all", "labelled", "unlabelled", "proposed", "broken", "skipped", "flagged")
 
@@ -28,7 +27,10 @@ class ModelStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """Counts are of items; classes and proposed count labels and proposals by class."""
+    """Counts are of items; classes and proposed count labels and proposals by class.
+
+    pinned: the version that a person chose to serve.
+    """
 
     total: int
     labelled: int
@@ -41,20 +43,12 @@ class Status:
     learner: LearnerStatus
     needed: Needed | None
     model: ModelStatus | None
+    pinned: int | None
     seconds_per_label: float | None
     outlook: Outlook
     labels_by_class: dict[str, int]
     proposals_by_class: dict[str, int]
     banners: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class ModelDetails:
-    """classes: (name, threshold, metrics), measured on held-out items. confusion: rows what they are."""
-
-    snapshot: Snapshot
-    classes: tuple[tuple[str, float, ClassMetrics], ...]
-    confusion: list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -86,6 +80,7 @@ def status(workspace: Workspace) -> Status:
         model=ModelStatus(snapshot.version, snapshot.labels, time.time() - snapshot.published_at)
         if snapshot
         else None,
+        pinned=workspace.serving.pinned,
         seconds_per_label=workspace.labels.pace(),
         outlook=workspace.outlooks.now(),
         labels_by_class={name: int(count) for name, count in zip(classes, counts, strict=True)},
@@ -94,24 +89,18 @@ def status(workspace: Workspace) -> Status:
     )
 
 
-def model_details(workspace: Workspace) -> ModelDetails | None:
-    snapshot = workspace.learner.snapshot
-    if snapshot is None:
-        return None
-    n_classes = len(snapshot.classes)
-    confusion = snapshot.confusion
-    if confusion is None:
-        confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
-    thresholds = [min(1.0, float(threshold)) for threshold in snapshot.thresholds]
-    rows = zip(snapshot.classes, thresholds, per_class(confusion), strict=True)
-    return ModelDetails(snapshot, tuple(rows), confusion.tolist())
-
-
 def _banners(workspace: Workspace) -> list[tuple[str, str]]:
     view = workspace.catalog.view
     banners: list[tuple[str, str]] = []
     if workspace.learner.banner:
         banners.append(("warning", workspace.learner.banner))
+    if workspace.serving.problem:
+        banners.append(("error", workspace.serving.problem))
+    if workspace.serving.pinned is not None:
+        banners.append(
+            ("warning", f"Model {workspace.serving.pinned} serves, because it was chosen on the Model page. "
+                "Answers are kept, but nothing is learnt from them until the newest is followed again.")
+        )  # fmt: skip
     broken = int(view.broken.sum())
     if broken:
         files = "1 file" if broken == 1 else f"{broken} files"

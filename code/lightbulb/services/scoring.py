@@ -20,11 +20,16 @@ FETCHERS = 8
 
 @dataclass(frozen=True)
 class Scored:
-    """labels: class names in config order. scores: float32 (n, n_classes), a row for each input in order."""
+    """labels: class names in config order. scores: float32 (n, n_classes), a row for each input in order.
+
+    embeddings: the inputs' own, float16 (n, dim), by the encoder of that fingerprint.
+    """
 
     labels: tuple[str, ...]
     scores: Float32s
     model_version: int
+    embeddings: Float16s
+    encoder_fingerprint: str
 
 
 class Scoring:
@@ -64,8 +69,9 @@ class Scoring:
         shown = names if names is not None else [f"image {index}" for index in range(len(files))]
         # Here rather than in the batch: requests decode side by side, and a bad image stays out of it.
         inputs = _all_or_error([_attempt(encoder.prepare, data) for data in files], "name", shown)
-        scores = self.score_embeddings(self._batching.encode(encoder, inputs), snapshot)
-        return Scored(snapshot.classes, scores, snapshot.version)
+        embeddings = self._batching.encode(encoder, inputs)
+        scores = self.score_embeddings(embeddings, snapshot)
+        return Scored(snapshot.classes, scores, snapshot.version, embeddings, snapshot.encoder_fingerprint)
 
     def score_embeddings(self, embeddings: Float16s, snapshot: Snapshot | None = None) -> Float32s:
         """float16 (n, dim) → float32 (n, n_classes). Raises: NotReady."""

@@ -12,7 +12,7 @@ import numpy as np
 from lightbulb.autolabel.propose import class_thresholds
 from lightbulb.config import Config
 from lightbulb.encoders import Encoder
-from lightbulb.records import Accuracy, Float32s, Ints, Snapshot, Suspect
+from lightbulb.records import Accuracy, Float32s, Ints, Measured, Snapshot, Suspect
 from lightbulb.services.catalog import CatalogView
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
@@ -21,6 +21,7 @@ from lightbulb.training.fit import CalibratedClassifier
 
 SCORING_CHUNK = 8192
 NEVER = np.float32(2.0)  # a threshold that no probability reaches
+MEASURED = "measured."  # before the names of arrays that are not the classifier's
 
 
 def make_snapshot(
@@ -77,10 +78,16 @@ def score(classifier: CalibratedClassifier, pool: EncodedPool, rows: Ints, n_cla
     return np.concatenate(scored)
 
 
+def arrays_of(snapshot: Snapshot, classifier: CalibratedClassifier) -> dict[str, np.ndarray]:
+    """What is kept of a snapshot in numbers: its classifier, and the items it was measured on."""
+    measured = vars(snapshot.measured) if snapshot.measured is not None else {}
+    return {**classifier.arrays(), **{MEASURED + name: values for name, values in measured.items()}}
+
+
 def card_of(
     snapshot: Snapshot, view: CatalogView, config: Config, encoder: EncoderHandle, decoder: str
 ) -> dict[str, Any]:
-    """What is kept of a snapshot beside its classifier's arrays, for `snapshot_of` and for people."""
+    """What is kept of a snapshot beside its arrays, for `snapshot_of` and for people."""
     loaded, accuracy = encoder.get(), snapshot.accuracy
     return {
         "task": f"{config.dataset.data_type}/{config.label.type}",
@@ -120,10 +127,16 @@ def snapshot_of(
         trained_on=card["trained_on"], metrics=card["metrics"],
     )  # fmt: skip
     confusion = card.get("confusion")
+    measured = {
+        name.removeprefix(MEASURED): values
+        for name, values in stored.arrays.items()
+        if name.startswith(MEASURED)
+    }
     return replace(
         scored,
         labels=card["labels"],
         confusion=None if confusion is None else np.array(confusion, dtype=np.int64),
+        measured=Measured(**measured) if measured else None,
         suspects=tuple(Suspect(**one) for one in card.get("suspects", [])),
         recalled=card.get("recalled", 0),
     )

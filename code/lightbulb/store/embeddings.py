@@ -30,6 +30,7 @@ class EmbeddingCache:
     """Any number of threads and processes; a file lock makes them append one after the other."""
 
     def __init__(self, directory: Path, fingerprint: str, dim: int) -> None:
+        self.fingerprint = fingerprint
         self._folder = directory / fingerprint
         self._dim = dim
         self._row_bytes = dim * np.dtype(np.float16).itemsize

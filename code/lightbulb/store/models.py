@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from sqlalchemy import func, select
 
-from lightbulb.files import fsync_folder
+from lightbulb.errors import NotFound, StoreError
+from lightbulb.files import fsync_folder, write_atomically
 from lightbulb.records import Snapshot
 from lightbulb.store.database import Database, now
 from lightbulb.store.schema import models
@@ -26,6 +28,7 @@ from lightbulb.store.schema import models
 log = structlog.get_logger()
 
 ARRAYS, CARD = "model.safetensors", "model.json"
+PINNED = "pinned.json"  # beside the folders: the model that a person chose to serve
 FORMAT = 1
 
 
@@ -44,6 +47,7 @@ class ModelFolder:
     def __init__(self, directory: Path, *, keep: int) -> None:
         self._directory = directory
         self._keep = keep
+        self._lock = threading.RLock()  # a model must not be pruned while it is being chosen
 
     def save(self, version: int, arrays: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -66,15 +70,29 @@ class ModelFolder:
     def last_good(self) -> StoredModel | None:
         """The newest model that can be read; damaged ones are passed over with a warning in the log."""
         for version in sorted(self.versions(), reverse=True):
-            folder = self._directory / f"{version:06d}"
             try:
-                card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-                if card["format"] != FORMAT:
-                    raise ValueError(f"format {card['format']} is not {FORMAT}")
-                return StoredModel(version, load_file(folder / ARRAYS), card)
-            except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-                log.warning("model.unreadable", folder=str(folder), error=str(error))
+                return self.load(version)
+            except (NotFound, StoreError) as error:
+                log.warning("model.unreadable", version=version, error=error.message)
         return None
+
+    def load(self, version: int) -> StoredModel:
+        """Raises: NotFound if the version is not kept; StoreError if it is damaged."""
+        folder = self.folder(version)
+        try:
+            card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+            if card["format"] != FORMAT:
+                raise ValueError(f"format {card['format']} is not {FORMAT}")
+            return StoredModel(version, load_file(folder / ARRAYS), card)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise StoreError(f"model {version} cannot be read: {error}") from error
+
+    def folder(self, version: int) -> Path:
+        """Raises: NotFound if the version is not kept."""
+        folder = self._directory / f"{version:06d}"
+        if not folder.is_dir():
+            raise NotFound(f"model {version} is not kept (any more)", code="unknown_model")
+        return folder
 
     def versions(self) -> list[int]:
         if not self._directory.is_dir():
@@ -91,9 +109,38 @@ class ModelFolder:
                 names.add(card.get("made_with", {}).get("tuned") or "")
         return names - {""}
 
+    def bytes_of(self, version: int) -> int:
+        """What a version takes on disk; 0 once it is gone."""
+        files = (self._directory / f"{version:06d}").glob("*")
+        try:
+            return sum(file.stat().st_size for file in files)
+        except OSError:  # pruned at this moment
+            return 0
+
+    def pinned(self) -> int | None:
+        """The version that a person chose to serve. Raises: StoreError if the note of it is damaged."""
+        try:
+            return int(json.loads((self._directory / PINNED).read_text(encoding="utf-8"))["version"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{self._directory / PINNED} cannot be read: {error}") from error
+
+    def pin(self, version: int) -> None:
+        """The version serves, and is kept, until it is released. Raises: NotFound if it is not kept."""
+        with self._lock:
+            self.folder(version)
+            write_atomically(self._directory / PINNED, json.dumps({"version": version}).encode())
+
+    def release(self) -> None:
+        """The newest version serves again."""
+        (self._directory / PINNED).unlink(missing_ok=True)
+
     def _prune(self) -> None:
-        for version in sorted(self.versions())[: -self._keep]:
-            shutil.rmtree(self._directory / f"{version:06d}", ignore_errors=True)
+        with self._lock:
+            kept = {*sorted(self.versions())[-self._keep :], self.pinned()}
+            for version in set(self.versions()) - kept:
+                shutil.rmtree(self._directory / f"{version:06d}", ignore_errors=True)
         for leftover in self._directory.glob(".*"):
             if len(leftover.name) == 33:  # a folder half written when the process was killed
                 shutil.rmtree(leftover, ignore_errors=True)

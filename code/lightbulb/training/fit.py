@@ -50,6 +50,7 @@ class Fitted:
 
     members: one classifier per fold, each fitted without a quarter of the labels: a small ensemble.
     confusion: of the held-out examples, int64 (n_classes, n_classes), rows what they are.
+    held_out: their probabilities, float32 (n, n_classes).
     out_of_fold: of the training examples, each by a classifier that did not see it, float32
     (n, n_classes); NaN where there was none.
     """
@@ -58,6 +59,7 @@ class Fitted:
     accuracy: Accuracy | None
     members: tuple[CalibratedClassifier, ...]
     confusion: Ints
+    held_out: Float32s
     out_of_fold: Float32s
 
 
@@ -102,6 +104,7 @@ def fit_classifier(
         accuracy=accuracy_of(probs, held_out.targets),
         members=tuple(CalibratedClassifier(member, temperature) for member in fold_decoders),
         confusion=confusion_of(probs, held_out.targets),
+        held_out=probs,
         out_of_fold=probabilities(out_of_fold, temperature),
     )
 

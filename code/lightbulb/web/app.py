@@ -14,6 +14,7 @@ from lightbulb.services.assemble import Production, Workspace
 from lightbulb.web.api import api
 from lightbulb.web.errors import read_json, register_errors, validation_response
 from lightbulb.web.media import media
+from lightbulb.web.metrics import Metrics, snapshot_gauges, workspace_gauges
 from lightbulb.web.pages import operations, pages
 from lightbulb.web.scoring import REQUEST_BODY, scoring
 
@@ -27,15 +28,17 @@ DOCS_POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-a
 def create_app(workspace: Workspace) -> OpenAPI:
     """Pages and API for labelling, and `/score`."""
     app = _new_app(workspace.config)
+    metrics = Metrics(lambda: workspace_gauges(workspace))
     app.register_api(api(workspace))
     app.register_api(media(workspace))
     app.register_blueprint(pages(workspace))
-    return _finish(app, scoring(workspace.scoring))
+    return _finish(app, metrics, scoring(workspace.scoring, metrics.scored.inc, workspace.nearest))
 
 
 def create_production_app(production: Production) -> OpenAPI:
-    """`/score`, its documentation and `/healthz`, and nothing that changes anything."""
-    return _finish(_new_app(production.config), scoring(production.scoring))
+    """`/score`, its documentation, `/healthz` and `/metrics`, and nothing that changes anything."""
+    metrics = Metrics(lambda: snapshot_gauges(production.snapshot))
+    return _finish(_new_app(production.config), metrics, scoring(production.scoring, metrics.scored.inc))
 
 
 def _new_app(config: Config) -> OpenAPI:
@@ -57,7 +60,8 @@ def _new_app(config: Config) -> OpenAPI:
     return app
 
 
-def _finish(app: OpenAPI, score: Any) -> OpenAPI:
+def _finish(app: OpenAPI, metrics: Metrics, score: Any) -> OpenAPI:
+    metrics.watch(app)
     app.register_api(score)
     app.register_blueprint(operations())
     app.api_doc["paths"]["/score"]["post"]["requestBody"] = REQUEST_BODY

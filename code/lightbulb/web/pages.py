@@ -30,6 +30,10 @@ def pages(workspace: Workspace) -> Blueprint:
     def dataset() -> str:
         return render_template("dataset.html", title=title, page="dataset")
 
+    @blueprint.get("/model")
+    def model() -> str:
+        return render_template("model.html", title=title, page="model")
+
     @blueprint.get("/try")
     def try_it() -> str:
         return render_template("try.html", title=title, page="try")

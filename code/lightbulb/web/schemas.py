@@ -95,6 +95,21 @@ class ItemsQuery(Request):
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
+class ConfusionQuery(Request):
+    actual: Annotated[str, Field(description="The class that the items are.")]
+    predicted: Annotated[str, Field(description="The class that the model takes them for.")]
+
+
+class VersionPath(BaseModel):
+    version: ItemNumber
+
+
+class ScoreQuery(Request):
+    nearest: Annotated[
+        int, Field(ge=0, le=50, description="How many of the likest labelled items to name of each image.")
+    ] = 0
+
+
 class ExportQuery(Request):
     format: str = "csv"
 
@@ -126,5 +141,17 @@ class ErrorBody(BaseModel):
 
 
 class ScoreAnswer(BaseModel):
+    class Neighbour(BaseModel):
+        item: int
+        name: str
+        media: str
+        label: str
+        similarity: Annotated[float, Field(description="Cosine of the two embeddings, -1 to 1.")]
+
     labels: list[str]
     scores: list[list[float]]
+    model: int
+    nearest: Annotated[
+        list[list[Neighbour]] | None,
+        Field(description="Only where asked for; null while the items are encoded anew."),
+    ] = None

@@ -103,6 +103,7 @@ def shape_status(now: reporting.Status) -> dict[str, Any]:
         "encoding": {"done": learner.encoded, "total": learner.total},
         "needed": dataclasses.asdict(now.needed) if now.needed else None,
         "model": dataclasses.asdict(now.model) if now.model else None,
+        "pinned": now.pinned,
         "seconds_per_label": now.seconds_per_label,
         "outlook": dataclasses.asdict(now.outlook),
         "classes": now.labels_by_class,

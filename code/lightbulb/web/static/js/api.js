@@ -15,6 +15,12 @@
  * @typedef {{batch: number|null, label: string, candidates: number, items: BatchItem[], audit: Audit|null}} Batch
  * @typedef {{item: number, name: string, media: string, state: string, label: string|null,
  *   source: string|null, reason: string|null, proposal: Guess|null, flag: Flag|null}} ListedItem
+ * @typedef {{item: number, name: string, media: string, actual: string, predicted: string, score: number}} MeasuredItem
+ * @typedef {{value: number, low: number, high: number, n: number}} Accuracy
+ * @typedef {{version: number, created_at: string, labels: number, accuracy: Accuracy|null, seconds: number|null, bytes: number}} Version
+ * @typedef {{name: string, labels: number, precision: number|null, recall: number|null, n: number, threshold: number}} ClassRow
+ * @typedef {{item: number, name: string, media: string, label: string, similarity: number}} Neighbour
+ * @typedef {{labels: string[], scores: number[][], model: number, nearest?: Neighbour[][]|null}} Scored
  * @typedef {{undone: number, kind: "label"|"skip"|"batch", items: number[], questions?: Question[]}} Undone
  */
 
@@ -126,14 +132,31 @@ export const getItems = (filter) => json(`/api/items?${query(filter)}`);
 
 export const postRescan = () => post("/api/rescan", {}, { timeout: 600_000 });
 
-/** @param {string} url @returns {Promise<{labels: string[], scores: number[][]}>} */
-export const scoreUrl = (url) => post("/score", { type: "images", urls: [url] }, { timeout: 60_000 });
+/** @returns {Promise<{models: any[]}>} one row for each model there was */
+export const getHistory = () => json("/api/history");
 
-/** @param {File} file @returns {Promise<{labels: string[], scores: number[][]}>} */
-export function scoreFile(file) {
+/** @returns {Promise<{model: any}>} the one that serves, null before the first */
+export const getModel = () => json("/api/model");
+
+/** @param {string} actual @param {string} predicted @returns {Promise<{version: number, items: MeasuredItem[]}>} */
+export const getCell = (actual, predicted) => json(`/api/model/confusion?${query({ actual, predicted })}`);
+
+/** @returns {Promise<{models: Version[], pinned: number|null, serving: number|null}>} */
+export const getModels = () => json("/api/models");
+
+/** @param {number} version */
+export const postServe = (version) => post(`/api/models/${version}/serve`, {});
+
+export const postRelease = () => post("/api/models/release", {});
+
+/** @param {string} url @param {number} nearest labelled items to name beside @returns {Promise<Scored>} */
+export const scoreUrl = (url, nearest = 0) => post(`/score?${query({ nearest })}`, { type: "images", urls: [url] }, { timeout: 60_000 });
+
+/** @param {Blob} file @param {number} nearest labelled items to name beside @returns {Promise<Scored>} */
+export function scoreFile(file, nearest = 0) {
   const form = new FormData();
-  form.append("files", file, file.name || "image");
-  return json("/score", { method: "POST", body: form, timeout: 60_000 });
+  form.append("files", file, (file instanceof File && file.name) || "image");
+  return json(`/score?${query({ nearest })}`, { method: "POST", body: form, timeout: 60_000 });
 }
 
 /**

@@ -6,6 +6,9 @@ export const percent = (share, digits = 1) => `${(share * 100).toFixed(digits)} 
 /** @param {number} n @param {string} one @param {string} [many] */
 export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
+/** @param {number} bytes */
+export const bytesText = (bytes) => (bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
 /** @param {number|null|undefined} seconds */
 export function ago(seconds) {
   if (seconds === null || seconds === undefined) return "";

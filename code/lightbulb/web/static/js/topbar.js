@@ -5,10 +5,11 @@ import { accuracyText, ago, intervalText, minutesText, percent, plural } from ".
 const DOING = { encoding: "reading images", training: "fitting", scoring: "scoring", idle: "up to date", tuning: "", off: "" };
 
 /** What there is to know of the model, in a few words. @param {any} status @returns {string} */
-function trainingDetail({ training, encoding, needed, model }) {
+function trainingDetail({ training, encoding, needed, model, pinned }) {
   if (training.error) return training.error;
   if (training.state === "encoding") return `encoding ${encoding?.done ?? 0} / ${encoding?.total ?? "?"}`;
   if (needed) return needed.message;
+  if (pinned) return `paused: model ${pinned} chosen`;
   if (training.state === "tuning") return `fine-tuning ${percent(training.progress ?? 0, 0)}`;
   if (model) return `model ${model.version}, ${ago(model.seconds_ago)}`;
   if (training.state === "off") return "switched off";
