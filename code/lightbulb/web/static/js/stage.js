@@ -31,9 +31,9 @@ export class Stage {
     this.#original = "";
     this.empty.hidden = true;
     byId("zoom-tools").hidden = false;
+    fitImage(img, this.picture); // before anything changes, so that measuring the box costs no layout
     this.picture.replaceChildren(img);
     this.picture.dataset.item = String(question.item);
-    fitImage(img, this.picture);
     this.zoom.attach(img);
     setText(byId("item-name"), question.name);
     byId("item-name").title = question.name;

@@ -52,7 +52,6 @@ export class Zoom {
 
   reset() {
     this.scale = 1;
-    this.#x = this.#y = 0;
     this.#render();
   }
 
@@ -81,13 +80,21 @@ export class Zoom {
   #render() {
     const img = this.#img;
     if (!img) return;
+    this.box.classList.toggle("zoomed", this.scale > 1);
+    if (this.scale === 1) {
+      this.#x = this.#y = 0;
+      img.style.transform = ""; // measures nothing: each new picture comes by here, and must be painted soon
+    } else this.#move(img);
+    this.changed(this.scale);
+  }
+
+  /** @param {HTMLImageElement} img */
+  #move(img) {
     const reach = (/** @type {number} */ size, /** @type {number} */ room) => Math.max(0, (size * this.scale - room) / 2);
     const [right, down] = [reach(img.offsetWidth, this.box.clientWidth), reach(img.offsetHeight, this.box.clientHeight)];
     this.#x = Math.min(right, Math.max(-right, this.#x));
     this.#y = Math.min(down, Math.max(-down, this.#y));
-    img.style.transform = this.scale === 1 ? "" : `translate(${this.#x}px, ${this.#y}px) scale(${this.scale})`;
-    this.box.classList.toggle("zoomed", this.scale > 1);
-    this.changed(this.scale);
+    img.style.transform = `translate(${this.#x}px, ${this.#y}px) scale(${this.scale})`;
   }
 
   /** @param {MouseEvent} event @returns {Point} from the box's centre */
