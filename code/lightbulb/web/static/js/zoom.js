@@ -58,13 +58,11 @@ export class Zoom {
   /** Zoom about the middle. @param {number} factor */
   by(factor) { this.#to(this.scale * factor, { x: 0, y: 0 }); }
 
-  /** Look further to the right and down. @param {number} right steps @param {number} down steps @returns {boolean} whether there is anything to move */
+  /** Look further to the right and down. @param {number} right steps @param {number} down steps */
   pan(right, down) {
-    if (this.scale === 1) return false;
     this.#x -= right * KEY_STEP;
     this.#y -= down * KEY_STEP;
     this.#render();
-    return true;
   }
 
   /** @param {number} scale @param {Point} about a place that stays where it is, from the box's centre */
