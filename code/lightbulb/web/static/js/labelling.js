@@ -153,7 +153,9 @@ export class Labelling {
     this.#moving += 1;
     const mine = this.#moving;
     const { question, label } = /** @type {import("./history.js").Entry} */ (this.#history.entry);
-    const img = await this.queue.picture(question);
+    // until it is there nothing is on the screen that a key could be meant for
+    if (!this.queue.hasPicture(question.item)) this.wait("Loading the picture…");
+    const img = await this.queue.pictureAgain(question);
     if (mine !== this.#moving) return;
     if (img) this.#show({ question, img });
     else this.wait(`${question.name} cannot be shown`);

@@ -111,6 +111,16 @@ export class QuestionQueue extends EventTarget {
     this.dispatchEvent(new Event("ready"));
   }
 
+  /** Whether a picture shown before is still here. @param {number} item */
+  hasPicture(item) { return this.#shown.has(item); }
+
+  /** A picture of an item answered before. @param {Question} question */
+  async pictureAgain(question) {
+    const img = await this.picture(question);
+    if (img) this.#remember({ question, img });
+    return img;
+  }
+
   /** @param {{item: number, name: string, media: string}} question
    * @returns {Promise<HTMLImageElement|null>} decoded; null when it can never be shown */
   async picture({ item, name, media }) {

@@ -31,9 +31,9 @@ export class Stage {
     this.#original = "";
     this.empty.hidden = true;
     byId("zoom-tools").hidden = false;
+    fitImage(img, this.picture); // before anything changes, so that measuring the box costs no layout
     this.picture.replaceChildren(img);
     this.picture.dataset.item = String(question.item);
-    fitImage(img, this.picture);
     this.zoom.attach(img);
     setText(byId("item-name"), question.name);
     byId("item-name").title = question.name;
@@ -51,8 +51,8 @@ export class Stage {
   /** A key of the stage. @param {KeyboardEvent} event @returns {boolean} whether it is one */
   onKey({ key, shiftKey }) {
     const arrows = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
-    if (shiftKey && key in arrows) return this.zoom.pan(...arrows[key]);
-    if (key === "+" || key === "=") this.zoom.by(ZOOM_STEP);
+    if (shiftKey && key in arrows) this.zoom.pan(...arrows[key]);
+    else if (key === "+" || key === "=") this.zoom.by(ZOOM_STEP);
     else if (key === "-" || key === "_") this.zoom.by(1 / ZOOM_STEP);
     else if (key === "0") this.zoom.reset();
     else return false;

@@ -52,20 +52,17 @@ export class Zoom {
 
   reset() {
     this.scale = 1;
-    this.#x = this.#y = 0;
     this.#render();
   }
 
   /** Zoom about the middle. @param {number} factor */
   by(factor) { this.#to(this.scale * factor, { x: 0, y: 0 }); }
 
-  /** Look further to the right and down. @param {number} right steps @param {number} down steps @returns {boolean} whether there is anything to move */
+  /** Look further to the right and down. @param {number} right steps @param {number} down steps */
   pan(right, down) {
-    if (this.scale === 1) return false;
     this.#x -= right * KEY_STEP;
     this.#y -= down * KEY_STEP;
     this.#render();
-    return true;
   }
 
   /** @param {number} scale @param {Point} about a place that stays where it is, from the box's centre */
@@ -81,13 +78,21 @@ export class Zoom {
   #render() {
     const img = this.#img;
     if (!img) return;
+    this.box.classList.toggle("zoomed", this.scale > 1);
+    if (this.scale === 1) {
+      this.#x = this.#y = 0;
+      img.style.transform = ""; // measures nothing: each new picture comes by here, and must be painted soon
+    } else this.#move(img);
+    this.changed(this.scale);
+  }
+
+  /** @param {HTMLImageElement} img */
+  #move(img) {
     const reach = (/** @type {number} */ size, /** @type {number} */ room) => Math.max(0, (size * this.scale - room) / 2);
     const [right, down] = [reach(img.offsetWidth, this.box.clientWidth), reach(img.offsetHeight, this.box.clientHeight)];
     this.#x = Math.min(right, Math.max(-right, this.#x));
     this.#y = Math.min(down, Math.max(-down, this.#y));
-    img.style.transform = this.scale === 1 ? "" : `translate(${this.#x}px, ${this.#y}px) scale(${this.scale})`;
-    this.box.classList.toggle("zoomed", this.scale > 1);
-    this.changed(this.scale);
+    img.style.transform = `translate(${this.#x}px, ${this.#y}px) scale(${this.scale})`;
   }
 
   /** @param {MouseEvent} event @returns {Point} from the box's centre */
