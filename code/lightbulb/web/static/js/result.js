@@ -55,7 +55,7 @@ function makeNeighbour(one) {
   return make("li", { "data-item": one.item }, make("a", { href: `/dataset?q=${encodeURIComponent(one.name)}`, title: `${one.name}: open it on the Dataset page` },
     make("img", { alt: "", src: `${one.media}?width=256`, decoding: "async" }),
     make("span", { class: "nearest-label" }, classDot(classes.indexOf(one.label)), make("b", {}, one.label)),
-    make("small", {}, `similarity ${one.similarity.toFixed(2)}`)));
+    make("small", {}, make("span", { class: "sr-only" }, "similarity "), one.similarity.toFixed(2))));
 }
 
 /** @param {Neighbour[][]|null|undefined} nearest undefined: not asked for, what is shown stays */
