@@ -16,6 +16,7 @@ from PIL import Image
 from browser.conftest import installed_browser
 from browser.driving import WAIT_MS, value, wait_for_text
 from serving import RunningServer, write_config
+from support import copy_digits
 
 pytestmark = pytest.mark.browser
 
@@ -32,9 +33,10 @@ ONE = [(0.5, 0.1), (0.5, 0.9)]
 def trained_server(
     digits: Path, truth: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
-    """All digits, at the size that config/digits.yml has, and 80 labels."""
+    """400 digits, at the size that config/digits.yml has, and 80 labels."""
     folder = tmp_path_factory.mktemp("try-page")
-    config = write_config(folder / "task.yml", digits / "digits", model={"image_size": 128})
+    pool = copy_digits(digits / "digits", folder / "pool", 400)
+    config = write_config(folder / "task.yml", pool, model={"image_size": 128})
     server = RunningServer(config)
     for count in range(10, 90, 10):
         questions = server.get("/api/questions?n=10")["questions"]
