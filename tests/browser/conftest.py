@@ -23,11 +23,16 @@ def missing(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def installed_browser() -> str:
     executable = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if executable is None:
         missing(f"no browser: none of {', '.join(BROWSERS)} is installed")
+    return str(executable)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    executable = installed_browser()
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

@@ -246,7 +246,7 @@ def test_history_has_a_row_for_each_model(trained_client: FlaskClient) -> None:
     assert rows[-1]["labels"] == 60 and rows[-1]["n"] == 12 and rows[-1]["created_at"].endswith("Z")
 
 
-@pytest.mark.parametrize("page", ["/", "/review", "/dataset", "/try"])
+@pytest.mark.parametrize("page", ["/", "/review", "/dataset", "/model", "/try"])
 def test_pages_need_nothing_from_elsewhere(client: FlaskClient, page: str) -> None:
     response = client.get(page)
     assert response.status_code == 200 and "Which digit?" in response.text

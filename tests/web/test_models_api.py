@@ -174,7 +174,7 @@ def test_weights_of_ones_own_travel_with_the_model(own: Workspace, tmp_path: Pat
     stored = own.models.load(2)
     made_with = {"encoder": "squeezenet", "weights": str(weights), "image_size": 64}
     models.save(2, stored.arrays, {**stored.card, "made_with": made_with})
-    with zipfile.ZipFile(pack(models, 2, own.config)) as archive:
+    with zipfile.ZipFile(pack(models, 2, own.config, "0.1")) as archive:
         assert archive.read("test-model-2/encoder/own.safetensors") == weights.read_bytes()
         assert "weights: encoder/own.safetensors" in archive.read("test-model-2/config.yml").decode()
 
@@ -226,6 +226,7 @@ def test_production_knows_no_labelled_items(trained: Workspace) -> None:
     metrics = read_metrics(client)
     assert metrics["lightbulb_scored_images_total"] == 1
     assert metrics["lightbulb_model_version"] == production.snapshot.version
+    assert metrics["lightbulb_accuracy_items"] == 12 and metrics["lightbulb_model_age_seconds"] < 60
     production.stop()
 
 

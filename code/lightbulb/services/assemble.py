@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from lightbulb.encoders import Encoder
 from lightbulb.errors import ConfigError, InputError, NotReady, StoreError
 from lightbulb.items.folder import FoundFile, scan_folder
 from lightbulb.querying import QueryStrategy
-from lightbulb.records import Snapshot
+from lightbulb.records import Accuracy, Snapshot
 from lightbulb.services.asking import Asking
 from lightbulb.services.auditing import Auditing
 from lightbulb.services.catalog import Catalog
@@ -354,9 +355,10 @@ def open_production(config: Config) -> Production:
         item_ids=np.empty(0, dtype=np.int64),
         probs=np.empty((0, n_classes), dtype=np.float32),
         thresholds=np.array(card["thresholds"], dtype=np.float32),
-        accuracy=None,
+        accuracy=Accuracy(**card["accuracy"]) if card["accuracy"] else None,
         temperature=classifier.temperature,
-        published_at=0.0,
+        published_at=time.time(),
+        metrics=card["metrics"],
     )
     scoring = Scoring(
         lambda: snapshot, lambda _: encoder.get(), make_fetcher(config), lambda: NotReady("no model")

@@ -265,8 +265,8 @@ class Learner:
 
     def _change_over(self) -> None:
         """Publishes the model that a person chose to serve, else the newest on disk."""
+        stored = self._serving.stored()  # gives a choice up that cannot be read
         self._followed = self._serving.pinned
-        stored = self._serving.stored()
         if stored is None:
             return
         problem = self._restore(stored, self._encoder.get())

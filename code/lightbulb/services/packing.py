@@ -11,7 +11,6 @@ from typing import IO, Any
 
 import yaml
 
-import lightbulb
 from lightbulb.config import Config
 from lightbulb.services.encoder_handle import CHOOSING
 from lightbulb.store.models import ModelFolder
@@ -36,9 +35,10 @@ The encoder's weights: {weights}.
 """
 
 
-def pack(models: ModelFolder, version: int, config: Config) -> IO[bytes]:
+def pack(models: ModelFolder, version: int, config: Config, release: str) -> IO[bytes]:
     """The zip file, at its beginning; whoever takes it closes it. It holds one folder, `NAME-model-VERSION`.
 
+    release: of Light Bulb, which the file's README tells.
     Raises: NotFound if the version is not kept; StoreError if it is damaged.
     """
     stored = models.load(version)
@@ -56,7 +56,9 @@ def pack(models: ModelFolder, version: int, config: Config) -> IO[bytes]:
             with source.open("rb") as weights, archive.open(f"{root}/encoder/{source.name}", "w") as inside:
                 shutil.copyfileobj(weights, inside)
         archive.writestr(f"{root}/config.yml", _config_text(config, made_with))
-        archive.writestr(f"{root}/README.txt", _readme(config, stored.card, version, bool(own_files)))
+        archive.writestr(
+            f"{root}/README.txt", _readme(config.task.title, release, stored.card, bool(own_files))
+        )
     packed.seek(0)
     return packed
 
@@ -72,15 +74,15 @@ def _config_text(config: Config, made_with: Mapping[str, Any]) -> str:
     return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True)
 
 
-def _readme(config: Config, card: Mapping[str, Any], version: int, has_weights: bool) -> str:
-    accuracy = card["accuracy"]
+def _readme(task: str, release: str, card: Mapping[str, Any], has_weights: bool) -> str:
+    accuracy, version = card["accuracy"], card["version"]
     measured = (
         f"accuracy {accuracy['value']:.1%}, 95% interval {accuracy['low']:.1%} to {accuracy['high']:.1%}, "
         f"measured on {accuracy['n']} held-out items"
         if accuracy
         else "its accuracy was not measured yet"
     )
-    title = f"{config.task.title}: model {version} of Light Bulb {lightbulb.__version__}"
+    title = f"{task}: model {version} of Light Bulb {release}"
     return README.format(
         title=title,
         version=version,

@@ -102,9 +102,8 @@ def snapshot_gauges(snapshot: Snapshot | None) -> Iterable[Metric]:
         return
     yield GaugeMetricFamily("lightbulb_model_version", "The model that serves.", snapshot.version)
     yield GaugeMetricFamily("lightbulb_model_labels", "Labels that it knows.", snapshot.labels)
-    if snapshot.published_at:
-        age = time.time() - snapshot.published_at
-        yield GaugeMetricFamily("lightbulb_model_age_seconds", "Since it began to serve.", age)
+    age = time.time() - snapshot.published_at
+    yield GaugeMetricFamily("lightbulb_model_age_seconds", "Since it began to serve.", age)
     if "fit_seconds" in snapshot.metrics:
         seconds = snapshot.metrics["fit_seconds"]
         yield GaugeMetricFamily("lightbulb_training_seconds", "How long fitting it took.", seconds)

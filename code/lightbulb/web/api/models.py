@@ -10,6 +10,7 @@ from typing import Any
 from flask import Response, send_file
 from flask_openapi3 import APIBlueprint
 
+import lightbulb
 from lightbulb.services import model_report
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.packing import pack
@@ -65,7 +66,7 @@ def add_models(blueprint: APIBlueprint, workspace: Workspace) -> None:
 
     @blueprint.get("/models/<int:version>/download", summary="A version as a zip file that serves elsewhere")
     def download(path: schemas.VersionPath) -> Response:
-        packed = pack(workspace.models, path.version, workspace.config)
+        packed = pack(workspace.models, path.version, workspace.config, lightbulb.__version__)
         file_name = f"{name}-model-{path.version}.zip"
         return send_file(packed, mimetype="application/zip", as_attachment=True, download_name=file_name)
 

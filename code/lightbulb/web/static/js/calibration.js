@@ -58,7 +58,7 @@ export function showCalibration(calibration) {
   if (calibration?.n) {
     const rows = calibration.bins.filter(({ n }) => n).map((bin) => [span(bin), String(bin.n), percent(Number(bin.confidence)), percent(Number(bin.right)),
       `${percent(Number(bin.right_low), 0).replace(" %", "")}–${percent(Number(bin.right_high), 0)}`]);
-    details.append(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Calibration as a table" },
+    details.append(make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Calibration as a table" },
       table("Share right by confidence", ["Confidence", "n", "Mean confidence", "Right", "95% interval"], rows)));
   }
   draw();

@@ -106,7 +106,7 @@ export class LearningCurve {
     this.details.querySelector(".scroll")?.remove();
     if (!this.details.open) return;
     const rows = this.points.toReversed().map((row) => [String(row.labels), percent(Number(row.accuracy)), intervalText(row), String(row.n), String(row.version)]);
-    this.details.append(make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The curve as a table" },
+    this.details.append(make("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "The curve as a table" },
       table("Accuracy by labels", ["Labels", "Accuracy", "95% interval", "n", "Model"], rows)));
   }
 }
