@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,36 @@ def test_calibration_knows_what_the_encoder_has_seen(
         now = view.ids[workspace.encoded.teaching(view)]
         assert (~unseen[-1]).sum() == len(found[0].files)
         assert unseen[-1][np.isin(now, new)].all(), "what was labelled since"
+
+
+def test_wrong_labels_that_the_encoder_has_learnt_are_doubted_all_the_same(
+    config: Config, truth: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_the_gate(monkeypatch)
+    with opened(config) as workspace:
+        learn(workspace)
+        answer(workspace, truth, 45)
+        view = workspace.catalog.view
+        wrong = view.ids[view.teaching][:4].tolist()
+        keys = [view.keys[at] for at in view.positions(wrong)]
+        answers = zip(wrong, keys, strict=True)
+        workspace.labeling.save([Answer(item, str(9 - int(truth[key]))) for item, key in answers])
+        workspace.learner.step()
+        assert workspace.learner.snapshot is not None
+        before = {one.item for one in workspace.learner.snapshot.suspects} & set(wrong)
+        original = learner.fit_classifier
+
+        def believing(*arguments: Any) -> Any:
+            """As if tuned on the labels until nothing was left to doubt."""
+            fitted, train = original(*arguments), arguments[1]
+            return replace(fitted, out_of_fold=np.eye(10, dtype=np.float32)[train.targets])
+
+        monkeypatch.setattr(learner, "fit_classifier", believing)
+        learn(workspace)
+        after = {one.item for one in workspace.learner.snapshot.suspects}
+        seen = set(view.ids[~workspace.encoded.unseen(view.ids)].tolist())
+        assert version_of(workspace)[1] != base_fingerprint(workspace)
+        assert before & seen and before & seen <= after <= seen
 
 
 def test_switched_off_the_untuned_weights_come_back(
