@@ -81,7 +81,7 @@ def test_confidence_holds_on_new_items() -> None:
 
 
 def test_what_the_encoder_was_tuned_on_does_not_vouch_for_the_confidence() -> None:
-    """A tuned encoder puts what it has learnt where its label belongs; new items stay as hard as they were."""
+    """A tuned encoder puts what it has learnt where it belongs; new items stay as hard as they were."""
     rng = np.random.default_rng(1)
     train, held_out, test = clouds(200, rng), clouds(20, rng), clouds(2000, rng)
     flipped = [Labelled(one.embeddings, hard(one.targets)) for one in (train, held_out, test)]
