@@ -322,7 +322,7 @@ def test_another_image_size_starts_from_the_untuned_encoder_while_the_tuned_one_
     with opened(larger) as workspace:
         workspace.learner.step()
         assert version_of(workspace) == before
-        assert len(workspace.encoded.pending) == 60
+        assert len(workspace.encoded.pending) == 60 and workspace.encoded.untuned is None
 
 
 def test_a_kill_in_the_middle_loses_the_attempt_alone(
