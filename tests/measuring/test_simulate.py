@@ -4,13 +4,19 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from lightbulb.cli import main
 from lightbulb.config import Config
 from lightbulb.errors import InputError
 from lightbulb.measuring.finish import AcceptedSet, FinishedRun, broken
 from lightbulb.measuring.finish import report as report_finish
 from lightbulb.measuring.peers import PEERS, PREFIX, check_strategy
 from lightbulb.measuring.simulate import finish_and_report, parse_budgets, simulate_and_report
+from lightbulb.pretraining import fine_tune
+from lightbulb.services import tuning
+from lightbulb.training.compare import Comparison
+from serving import write_config
 from support import config_for, copy_digits
 
 
@@ -30,6 +36,39 @@ def test_reports_what_it_promises_and_learns(digits: Path, tmp_path: Path) -> No
     assert not (tmp_path / "out" / "labels.db").exists()  # the task's own labels are not touched
     with pytest.raises(InputError, match="only 140 items"):
         simulate_and_report(config, truth, [150], 1, None)
+
+
+def test_fine_tuning_is_measured_with_the_encoder_that_serves(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("FEWEST_LABELS", 25), ("FEWEST_HELD_OUT", 5), ("FEWEST_OF_A_CLASS", 2)):
+        monkeypatch.setattr(tuning, name, value)
+    monkeypatch.setattr(fine_tune, "FEWEST_STEPS", 3)
+    monkeypatch.setattr(fine_tune, "EPOCHS", 1)
+    better = Comparison(0.1, 0.001, 0.1, 0.8, 0.9, 20)
+    monkeypatch.setattr(tuning, "compare_encoders", lambda *arguments: better)
+    _, truth = small_task(digits, tmp_path, 160)
+    path = write_config(tmp_path / "task.yml", tmp_path / "pool")
+    options = ["--config", str(path), "--truth", str(truth), "--labels", "20,60", "--seeds", "1"]
+    done = CliRunner().invoke(
+        main, ["simulate", *options, "--every", "5", "--fine-tune", "--json", str(tmp_path / "out.json")]
+    )
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["fine_tune"] and [point["tuned_runs"] for point in found["curve"]] == [0, 1]
+    assert found["curve"][1]["accuracy_mean"] > 0.6 and found["curve"][1]["shown_covers"] in (0.0, 1.0)
+    folders = [one.name for one in (tmp_path / "out" / "embeddings").iterdir()]
+    assert len(folders) == 1, "what a run has tuned leaves nothing behind"
+    refused = CliRunner().invoke(
+        main, ["simulate", "--config", str(path_of_resnet(path)), *options[2:], "--fine-tune"]
+    )
+    assert refused.exit_code == 2 and "model.fine_tune" in refused.stderr
+
+
+def path_of_resnet(path: Path) -> Path:
+    other = path.with_name("resnet.yml")
+    other.write_text(path.read_text().replace("model:\n", "model:\n  encoder: resnet18\n"))
+    return other
 
 
 def test_budgets() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,36 @@ def test_calibration_knows_what_the_encoder_has_seen(
         assert unseen[-1][np.isin(now, new)].all(), "what was labelled since"
 
 
+def test_wrong_labels_that_the_encoder_has_learnt_are_doubted_all_the_same(
+    config: Config, truth: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_the_gate(monkeypatch)
+    with opened(config) as workspace:
+        learn(workspace)
+        answer(workspace, truth, 45)
+        view = workspace.catalog.view
+        wrong = view.ids[view.teaching][:4].tolist()
+        keys = [view.keys[at] for at in view.positions(wrong)]
+        answers = zip(wrong, keys, strict=True)
+        workspace.labeling.save([Answer(item, str(9 - int(truth[key]))) for item, key in answers])
+        workspace.learner.step()
+        assert workspace.learner.snapshot is not None
+        before = {one.item for one in workspace.learner.snapshot.suspects} & set(wrong)
+        original = learner.fit_classifier
+
+        def believing(*arguments: Any) -> Any:
+            """As if tuned on the labels until nothing was left to doubt."""
+            fitted, train = original(*arguments), arguments[1]
+            return replace(fitted, out_of_fold=np.eye(10, dtype=np.float32)[train.targets])
+
+        monkeypatch.setattr(learner, "fit_classifier", believing)
+        learn(workspace)
+        after = {one.item for one in workspace.learner.snapshot.suspects}
+        seen = set(view.ids[~workspace.encoded.unseen(view.ids)].tolist())
+        assert version_of(workspace)[1] != base_fingerprint(workspace)
+        assert before & seen and before & seen <= after <= seen
+
+
 def test_switched_off_the_untuned_weights_come_back(
     config: Config, pool: Path, truth: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,7 +323,7 @@ def test_another_image_size_starts_from_the_untuned_encoder_while_the_tuned_one_
     with opened(larger) as workspace:
         workspace.learner.step()
         assert version_of(workspace) == before
-        assert len(workspace.encoded.pending) == 60
+        assert len(workspace.encoded.pending) == 60 and workspace.encoded.untuned is None
 
 
 def test_a_kill_in_the_middle_loses_the_attempt_alone(

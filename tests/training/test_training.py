@@ -80,6 +80,34 @@ def test_confidence_holds_on_new_items() -> None:
     assert (probs.argmax(axis=1) == test.targets)[sure].mean() >= 0.97
 
 
+def test_what_the_encoder_was_tuned_on_does_not_vouch_for_the_confidence() -> None:
+    """A tuned encoder puts what it has learnt where it belongs; new items stay as hard as they were."""
+    rng = np.random.default_rng(1)
+    train, held_out, test = clouds(200, rng), clouds(20, rng), clouds(2000, rng)
+    flipped = [Labelled(one.embeddings, hard(one.targets)) for one in (train, held_out, test)]
+    seen = np.arange(200) < 150
+    easy = np.where(seen, train.targets, flipped[0].targets)  # as if learnt by heart
+    pool = PoolStatistics.of(test.embeddings)
+
+    def surplus(unseen: np.ndarray | None) -> float:
+        """How much surer the model is of new items than it is right."""
+        fitted = fit_classifier(
+            MLP, Labelled(train.embeddings, easy), flipped[1], nothing_more, 3, pool,
+            np.random.default_rng(0), unseen,
+        )  # fmt: skip
+        probs = fitted.classifier.probabilities(test.embeddings)
+        return float(probs.max(axis=1).mean() - (probs.argmax(axis=1) == flipped[2].targets).mean())
+
+    assert surplus(None) > 0.1
+    assert abs(surplus(~seen)) < 0.5 * surplus(None)
+
+
+def hard(targets: np.ndarray) -> np.ndarray:
+    """A third of the labels is another class than the picture shows."""
+    changed = np.random.default_rng(2).random(len(targets)) < 1 / 3
+    return np.where(changed, (targets + 1) % 3, targets)
+
+
 def test_saved_and_loaded_it_predicts_the_same() -> None:
     rng = np.random.default_rng(0)
     train = clouds(30, rng)

@@ -24,11 +24,15 @@ FEWEST = 50  # embeddings below which the pool's mean would be too rough to go b
 class EncodedPool:
     """Written by the learner's thread alone, read by any. Nothing is encoded before `open`.
 
-    seen: content hashes of the items whose labels the encoder was tuned on.
+    seen: content hashes of the items whose labels the encoder was tuned on. untuned: the items as it saw them
+    before that; those that have joined since are missing.
     """
 
-    def __init__(self, items: ItemStore, seed: int, *, seen: Sequence[str] = ()) -> None:
+    def __init__(
+        self, items: ItemStore, seed: int, *, seen: Sequence[str] = (), untuned: EncodedPool | None = None
+    ) -> None:
         self._seen = seen
+        self.untuned = untuned
         self._items = items
         self._seed = seed
         self._cache: EmbeddingCache | None = None
@@ -59,6 +63,8 @@ class EncodedPool:
     def take_stock(self, view: CatalogView) -> None:
         """After a scan: which items have a cached embedding, and which have to be encoded."""
         assert self._cache is not None
+        if self.untuned is not None:
+            self.untuned.take_stock(view)
         read, contents = self._items.contents()
         at = view.positions(read)
         rows = np.full(len(view.ids), -1, dtype=np.int64)

@@ -22,19 +22,19 @@ from lightbulb.decoders import Decoder
 from lightbulb.encoders import Encoder
 from lightbulb.encoders.embed import EncodedChunk, encode_files
 from lightbulb.errors import LightBulbError, WeightsError
-from lightbulb.records import Bools, Float32s, Ints, Measured, Snapshot, Suspect
+from lightbulb.records import Bools, Float32s, Measured, Snapshot
 from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.services.serving import Serving
 from lightbulb.services.snapshots import arrays_of, card_of, make_snapshot, snapshot_of
+from lightbulb.services.suspecting import suspects_among
 from lightbulb.services.tuning import Promotion, Tuning
 from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
 from lightbulb.store.models import ModelFolder, ModelHistory, StoredModel
 from lightbulb.store.tuned import TunedFolder
 from lightbulb.training.fit import CalibratedClassifier, fit_classifier
-from lightbulb.training.suspects import find_suspects
 
 log = structlog.get_logger()
 
@@ -254,7 +254,7 @@ class Learner:
         stored = self._models.last_good()
         self._tuned.prune(self._models.tuned())
         if self._tuning is not None:
-            self._encoder, self._encoded = self._tuning.at_start(stored)
+            self._encoder, self._encoded = self._tuning.at_start(stored, self._catalog.view)
             encoder = self._encoder.get()
         log.info("encoder.loaded", encoder=encoder.name, weights=encoder.weights_name)
         cache = EmbeddingCache(self._config.embeddings_directory, encoder.fingerprint, encoder.dim)
@@ -398,7 +398,15 @@ class Learner:
             snapshot,
             confusion=fitted.confusion,
             measured=Measured.of(view.ids[measured], held_out.targets, fitted.held_out),
-            suspects=self._suspects(view.ids[teaching], train.targets, fitted.out_of_fold),
+            suspects=suspects_among(
+                view,
+                self._encoded,
+                view.ids[teaching],
+                fitted.out_of_fold,
+                self._decoder,
+                classes,
+                self._config.learning.seed,
+            ),
         )
         card = card_of(snapshot, view, self._config, self._encoder, self._decoder.name)
         self._models.save(version, arrays_of(snapshot, fitted.classifier), card)
@@ -463,16 +471,6 @@ class Learner:
     def _unlabelled(self, view: CatalogView) -> Float32s:
         """What the model may teach itself with."""
         return self._encoded.embeddings(self._encoded.rows(view.ids[self._encoded.self_teaching(view)]))
-
-    def _suspects(self, items: Ints, targets: Ints, out_of_fold: Float32s) -> tuple[Suspect, ...]:
-        known = np.isfinite(out_of_fold).all(axis=1)
-        found = find_suspects(out_of_fold[known], targets[known])
-        classes = self._config.classes
-        rows = np.flatnonzero(known)[found.rows]
-        return tuple(
-            Suspect(int(items[row]), classes[targets[row]], classes[suggested], float(score))
-            for row, suggested, score in zip(rows, found.suggested, found.scores, strict=True)
-        )
 
     def _has_embedding(self, view: CatalogView) -> Bools:
         return self._encoded.rows(view.ids) >= 0

@@ -88,10 +88,9 @@ class Tuning:
         self._view: CatalogView | None = None
         self.progress = 0.0
 
-    def at_start(self, stored: StoredModel | None) -> tuple[EncoderHandle, EncodedPool]:
+    def at_start(self, stored: StoredModel | None, view: CatalogView) -> tuple[EncoderHandle, EncodedPool]:
         """The encoder of the last model, if it was tuned from the one that the config means, else that one;
         and a pool for its embeddings, not opened yet."""
-        seed = self._config.learning.seed
         name = stored.card.get("made_with", {}).get("tuned") if stored is not None else None
         if name is not None:
             try:
@@ -101,8 +100,8 @@ class Tuning:
                 log.warning("tuning.weights_missing", reason=error.message)
             else:
                 if card.base == self._base.get().fingerprint and card.classes == self._config.classes:
-                    return tuned, EncodedPool(self._items, seed, seen=card.seen)
-        return self._base, EncodedPool(self._items, seed)
+                    return tuned, self._tuned_pool(card, view)
+        return self._base, EncodedPool(self._items, self._config.learning.seed)
 
     def step(self, view: CatalogView, pool: EncodedPool, encoder: EncoderHandle) -> bool:
         """A slice of work; False if there is none. pool, encoder: those in use now."""
@@ -269,9 +268,16 @@ class Tuning:
         cache = EmbeddingCache(config.embeddings_directory, encoder.fingerprint, encoder.dim)
         items = list(vectors)
         cache.append([contents[item] for item in items], np.stack([vectors[item] for item in items]))
-        pool = EncodedPool(self._items, config.learning.seed, seen=card.seen)
+        pool = self._tuned_pool(card, self._now())
         pool.open(cache, self._now())
         self._promotion = Promotion(encoder.fingerprint, self._base.tuned(encoder.fingerprint), pool)
+
+    def _tuned_pool(self, card: TunedCard, view: CatalogView) -> EncodedPool:
+        """For the embeddings of tuned weights, not opened yet; knows the untuned ones besides."""
+        base, seed = self._base.get(), self._config.learning.seed
+        untuned = EncodedPool(self._items, seed)
+        untuned.open(EmbeddingCache(self._config.embeddings_directory, base.fingerprint, base.dim), view)
+        return EncodedPool(self._items, seed, seen=card.seen, untuned=untuned)
 
     def _now(self) -> CatalogView:
         assert self._view is not None
@@ -279,8 +285,8 @@ class Tuning:
 
 
 def left_out(content: str) -> bool:
-    """Whether the encoder never learns from an item. content: hash of its bytes, as hex."""
-    return int(content[:8], 16) % LEFT_OUT == 0
+    """Whether the encoder never learns from an item. content: hash of its bytes, as hex; "" if unknown."""
+    return not content or int(content[:8], 16) % LEFT_OUT == 0
 
 
 def _last_try(card: TunedCard, *, promoted: bool) -> LastTry:
