@@ -33,8 +33,11 @@ def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
             "batch_size": config.auto_label.batch_size,
             "dataset": config.name,
             "pool": workspace.pool_id,
-            "uploads": workspace.uploading.allowed,
-            "suffixes": sorted(workspace.task.suffixes),
+            "uploads": {
+                "allowed": workspace.uploading.allowed,
+                "suffixes": sorted(workspace.task.suffixes),
+                "max_megabytes": config.server.max_image_megabytes,
+            },
         }
 
     @blueprint.get("/status", summary="Counts, accuracy, training, pace")
