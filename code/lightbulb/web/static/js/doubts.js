@@ -112,7 +112,7 @@ export class DoubtsView {
     }
     const choices = kind === "unlabelled" ? this.classes : kind === "partly" ? names : [];
     return this.#card(items, [text], choices.map((name) => [
-      kind === "partly" ? `Label the other ${open.length} as ${name}` : `All are ${name}`,
+      kind === "partly" ? `Label the other${open.length > 1 ? ` ${open.length}` : ""} as ${name}` : `All are ${name}`,
       () => [open.map(({ item }) => ({ item, label: name })), `Labelled ${plural(open.length, "item")} as ${name}`],
     ]));
   }

@@ -30,7 +30,7 @@ export function thumbnail(media, reason = null) {
   return box;
 }
 
-/** @param {ListedItem} item @param {{guess: boolean, score: boolean}} shown */
+/** What the present order or filter is about. @param {ListedItem} item @param {{guess: boolean, score: boolean}} shown */
 function remark(item, shown) {
   if (item.similarity !== null && item.similarity !== undefined) return `${percent(Math.max(0, item.similarity), 0)} alike`;
   if (item.guess && shown.guess) return `model: ${item.guess.label} ${percent(item.guess.score, 0)}`;
@@ -61,8 +61,9 @@ export function fillTile(cell, item, classes, shown) {
   cell.replaceChildren(
     before ?? thumbnail(item.media, item.state === "broken" ? item.reason ?? "cannot be read" : null),
     make("span", { class: "tile-tick", "aria-hidden": "true" }),
+    ...(note ? [make("span", { class: "tile-note", "aria-hidden": "true" }, note)] : []),
     ...(item.flag ? [make("span", { class: "tile-flag", "aria-hidden": "true" }, "⚑")] : []),
     make("span", { class: "tile-text" },
-      make("span", { class: "tile-state" }, label ? classDot(classes.indexOf(label)) : null, make("b", {}, main), note || more ? make("small", {}, note ?? more) : null),
+      make("span", { class: "tile-state" }, label ? classDot(classes.indexOf(label)) : null, make("b", {}, main), more ? make("small", {}, more) : null),
       make("span", { class: "item-name" }, item.name)));
 }
