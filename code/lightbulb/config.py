@@ -102,6 +102,7 @@ class ServerSection(Section):
     url_timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
     max_image_megabytes: Annotated[float, Field(gt=0)] = 25.0
     max_image_megapixels: Annotated[float, Field(gt=0)] = 60.0
+    uploads: bool = True
 
     @property
     def max_pixels(self) -> float:

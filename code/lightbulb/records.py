@@ -47,6 +47,8 @@ class ActionKind(StrEnum):
 
     LABEL = "label"
     SKIP = "skip"
+    BULK = "bulk"  # many items that a person chose, labelled or skipped together
+    CLEAR = "clear"  # labels taken off, whoever gave them
     BATCH = "batch"
     ACCEPT = "accept"
     IMPORT = "import"

@@ -31,6 +31,7 @@ from lightbulb.measuring.simulate import quietly
 from lightbulb.records import Answer, Float16s, Question
 from lightbulb.services import reporting
 from lightbulb.services.assemble import Source, Workspace, open_workspace
+from lightbulb.services.browsing import ItemFilter
 from lightbulb.store.database import Database, now
 from lightbulb.store.embeddings import HASH_BYTES, EmbeddingCache
 from lightbulb.store.items import Holdout, ItemStore
@@ -295,11 +296,12 @@ class Query:
     state: str
     offset: int
     text: str = ""
+    like: int | None = None
+    sort: str | None = None
 
     def page(self, workspace: Workspace) -> object:
-        return reporting.page_of_items(
-            workspace, state=self.state, label=None, text=self.text, offset=self.offset, limit=100
-        )
+        wanted = ItemFilter(self.state, text=self.text, like=self.like, sort=self.sort)
+        return workspace.browsing.page(wanted, self.offset, 100)
 
 
 def median_seconds(work: Callable[[], object]) -> float:

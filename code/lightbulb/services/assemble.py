@@ -18,9 +18,11 @@ from lightbulb.querying import QueryStrategy
 from lightbulb.records import Accuracy, Snapshot
 from lightbulb.services.asking import Asking
 from lightbulb.services.auditing import Auditing
+from lightbulb.services.browsing import Browsing
 from lightbulb.services.catalog import Catalog
 from lightbulb.services.confirming import Confirming
 from lightbulb.services.doubting import Doubting
+from lightbulb.services.duplicates import Duplicates
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.services.exporting import Importing, JudgementsFile
@@ -29,6 +31,7 @@ from lightbulb.services.flagging import Flagging
 from lightbulb.services.labeling import Changes, Labeling
 from lightbulb.services.learner import Learner
 from lightbulb.services.leases import Leases
+from lightbulb.services.likeness import Likeness
 from lightbulb.services.listing import Listing
 from lightbulb.services.media import Media
 from lightbulb.services.nearest import Nearest
@@ -36,11 +39,14 @@ from lightbulb.services.outlook import Outlooks
 from lightbulb.services.plugins import DECODERS, FORMATS, STRATEGIES, TASKS, encoder_named
 from lightbulb.services.scoring import Scoring
 from lightbulb.services.serving import Serving
+from lightbulb.services.uploading import Uploading
 from lightbulb.store.answers import AnswerHistory
 from lightbulb.store.audits import AuditStore
 from lightbulb.store.batches import BatchStore
+from lightbulb.store.bulk import BulkStore
 from lightbulb.store.database import Database
 from lightbulb.store.flags import FlagStore
+from lightbulb.store.item_history import ItemHistory
 from lightbulb.store.items import Changes as ItemChanges
 from lightbulb.store.items import Holdout, ItemStore
 from lightbulb.store.labels import LabelStore
@@ -77,7 +83,10 @@ class Workspace:
     doubting: Doubting
     flagging: Flagging
     outlooks: Outlooks
-    listing: Listing
+    browsing: Browsing
+    duplicates: Duplicates
+    item_history: ItemHistory
+    uploading: Uploading
     scoring: Scoring
     nearest: Nearest
     media: Media
@@ -216,6 +225,12 @@ def _assemble(
         AuditStore(database), batches, catalog, snapshot,
         confidence=config.auto_label.confidence, rng=rngs[2],
     )  # fmt: skip
+    confirming = Confirming(
+        task, catalog, snapshot, batches, auditing, changes, media.usable,
+        annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
+    )  # fmt: skip
+    flagging = Flagging(catalog, FlagStore(database), config.user)
+    doubting = Doubting(catalog, snapshot, encoded_now, labels)
     changes.listen(learner.wake)
     serving.listen(learner.wake)
     changes.listen(judgements.touch)
@@ -233,22 +248,28 @@ def _assemble(
         models=models,
         history=history,
         serving=serving,
-        labeling=Labeling(task, labels, AnswerHistory(database), changes, config.user),
+        labeling=Labeling(task, labels, BulkStore(database), AnswerHistory(database), changes, config.user),
         asking=Asking(
             catalog, snapshot, strategy, encoded_now, media.usable,
             holdout_every=learning.holdout_every, rng=rngs[0], leases=leases,
         ),
-        confirming=Confirming(
-            task, catalog, snapshot, batches, auditing, changes, media.usable,
-            annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
+        confirming=confirming,
+        doubting=doubting,
+        flagging=flagging,
+        browsing=Browsing(
+            task, catalog, snapshot, items, labels, confirming, flagging, Listing(), Likeness(encoded_now)
         ),
-        doubting=Doubting(catalog, snapshot, encoded_now, labels),
-        flagging=Flagging(catalog, FlagStore(database), config.user),
+        duplicates=Duplicates(catalog, encoded_now, labels),
+        item_history=ItemHistory(database),
+        uploading=Uploading(
+            root, task.suffixes, items, catalog, encoded_now, changes, holdout,
+            allowed=config.server.uploads, follow_links=config.dataset.follow_links,
+            max_bytes=config.server.max_image_megabytes * 1e6, max_pixels=config.server.max_pixels,
+        ),
         outlooks=Outlooks(
             catalog, snapshot, history, labels,
             batch_size=config.auto_label.batch_size, seed=learning.seed,
         ),
-        listing=Listing(),
         scoring=Scoring(
             snapshot, learner.encoder_of, make_fetcher(config), lambda: explain_no_model(learner, train)
         ),

@@ -11,15 +11,21 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from lightbulb.records import ActionKind, Bools, Float64s, Ints, ItemId, Label, Source, positions_in
+from lightbulb.records import ActionKind, Bools, Float64s, Ints, Item, ItemId, Label, Source, positions_in
 from lightbulb.store.batches import BatchStore
 from lightbulb.store.items import ItemStore
 from lightbulb.store.labels import LabelStore
 
 SOURCES = tuple(Source)
+# What the view says of an item that nobody has labelled.
+UNLABELLED: Mapping[str, int | bool] = {
+    "labels": -1, "sources": -1, "annotators": -1, "given_at": 0, "asked": False, "skipped_at": 0,
+    "in_flight": False, "orphaned": False,
+}  # fmt: skip
 CLEAN = 20  # items a batch must have held for its being all right to count
 
 
@@ -29,8 +35,10 @@ class CatalogView:
 
     revision: grows with every change; items_revision: with every change of the items themselves.
     last_action: newest action in it. ids: int64 (n,) ascending; the other arrays are aligned to it.
-    labels: class index, -1 while unlabelled. sources: index into SOURCES. asked: the label answers a
-    question about this very item. skipped_at: action that skipped it last, 0 if none.
+    labels: class index, -1 while unlabelled. sources: index into SOURCES. annotators: index into the
+    catalog's names of them. given_at: when, microseconds since 1970 (UTC), 0 while unlabelled.
+    asked: the label answers a question about this very item. skipped_at: action that skipped it last, 0 if
+    none.
     in_flight: someone had it on the screen when this view was made.
     barred_items, barred_labels: pairs (item, class index) that a person said no to.
     recalled: the newest model whose proposals a failed audit called back, 0 if none.
@@ -48,6 +56,8 @@ class CatalogView:
     broken: Bools
     labels: Ints
     sources: Ints
+    annotators: Ints
+    given_at: Ints
     asked: Bools
     skipped_at: Ints
     in_flight: Bools
@@ -140,6 +150,7 @@ class Catalog:
         self._batches = batches
         self.classes = tuple(classes)
         self._class_index = {name: index for index, name in enumerate(classes)}
+        self._annotator_index: dict[str, int] = {}
         self._lock = threading.RLock()
         self._view = self._load(revision=1, items_revision=1)
 
@@ -147,11 +158,40 @@ class Catalog:
     def view(self) -> CatalogView:
         return self._view
 
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """Everyone whose label was ever in force since the start; their order never changes."""
+        return tuple(self._annotator_index)
+
     def reload(self) -> None:
         """Reads everything anew: after a scan or an import."""
         with self._lock:
             view = self._view
             self._view = self._load(revision=view.revision + 1, items_revision=view.items_revision + 1)
+
+    def take_in(self, added: Sequence[Item]) -> None:
+        """These items are new, or have a file again; the database knows them already."""
+        with self._lock:
+            view = self._view
+            at = view.positions([item.id for item in added])
+            new = sorted((item for item, known in zip(added, at, strict=True) if known < 0), key=_id_of)
+            broken = view.broken.copy()
+            broken[at[at >= 0]] = False
+            grown: dict[str, Any] = {
+                name: np.append(getattr(view, name), np.full(len(new), empty, getattr(view, name).dtype))
+                for name, empty in UNLABELLED.items()
+            }
+            self._view = replace(
+                view,
+                **grown,
+                revision=view.revision + 1,
+                items_revision=view.items_revision + 1,
+                ids=np.append(view.ids, np.array([item.id for item in new], dtype=np.int64)),
+                keys=(*view.keys, *(item.key for item in new)),
+                draws=np.append(view.draws, np.array([item.draw for item in new], dtype=np.float64)),
+                held_out=np.append(view.held_out, np.array([item.held_out for item in new], dtype=np.bool_)),
+                broken=np.append(broken, np.zeros(len(new), dtype=np.bool_)),
+            )
 
     def refresh(self, touched: Collection[ItemId], *, judged: bool = True) -> None:
         """Reads anew what is known of these items, and of these alone: an answer must not cost more
@@ -171,16 +211,13 @@ class Catalog:
                 view,
                 revision=view.revision + 1,
                 last_action=self._labels.last_action(),
-                labels=state.labels,
-                sources=state.sources,
-                asked=state.asked,
+                **vars(state),
                 skipped_at=self._skipped_anew(view, touched),
                 in_flight=self._in_flight(view),
                 barred_items=barred_items,
                 barred_labels=barred_labels,
                 recalled=recalled,
                 doubts=doubts,
-                orphaned=state.orphaned,
             )
 
     def mark_broken(self, reasons: Mapping[ItemId, str]) -> None:
@@ -206,38 +243,36 @@ class Catalog:
             draws=columns.draws,
             held_out=columns.held_out,
             broken=columns.broken,
-            labels=np.full(n, -1, dtype=np.int64),
-            sources=np.full(n, -1, dtype=np.int64),
-            asked=np.zeros(n, dtype=np.bool_),
-            skipped_at=np.zeros(n, dtype=np.int64),
-            in_flight=np.zeros(n, dtype=np.bool_),
+            **{name: np.full(n, empty) for name, empty in UNLABELLED.items()},
             barred_items=barred_items,
             barred_labels=barred_labels,
             recalled=recalled,
             doubts=doubts,
-            orphaned=np.zeros(n, dtype=np.bool_),
         )
         state = _LabelState.of(view)
         self._fill(view, np.empty(0, dtype=np.int64), self._labels.current(), state)
         return replace(
             view,
-            labels=state.labels,
-            sources=state.sources,
-            asked=state.asked,
+            **vars(state),
             skipped_at=_skipped_at(view, view.skipped_at, self._labels.skips()),
             in_flight=self._in_flight(view),
-            orphaned=state.orphaned,
         )
 
     def _fill(self, view: CatalogView, cleared: Ints, rows: Sequence[Label], state: _LabelState) -> None:
         """Writes labels in force into the arrays."""
-        state.labels[cleared], state.sources[cleared] = -1, -1
+        state.labels[cleared], state.sources[cleared], state.annotators[cleared] = -1, -1, -1
+        state.given_at[cleared] = 0
         state.asked[cleared], state.orphaned[cleared] = False, False
         known = [row for row in rows if row.value in self._class_index]
         at = view.positions([row.item for row in known])
         state.labels[at] = [self._class_index[row.value] for row in known]
         state.sources[at] = [SOURCES.index(row.source) for row in known]
         state.asked[at] = [row.kind == ActionKind.LABEL for row in known]
+        known_by = self._annotator_index
+        state.annotators[at] = [known_by.setdefault(row.annotator, len(known_by)) for row in known]
+        state.given_at[at] = np.array([row.created_at for row in known], dtype="datetime64[us]").astype(
+            np.int64
+        )
         others = [row.item for row in rows if row.value not in self._class_index]
         state.orphaned[view.positions(others)] = True
 
@@ -283,6 +318,10 @@ class Catalog:
         return recalled, doubts
 
 
+def _id_of(item: Item) -> ItemId:
+    return item.id
+
+
 def _skipped_at(view: CatalogView, before: Ints, skips: Mapping[ItemId, int]) -> Ints:
     skipped_at = before.copy()
     skipped_at[view.positions(list(skips))] = list(skips.values())
@@ -295,9 +334,18 @@ class _LabelState:
 
     labels: Ints
     sources: Ints
+    annotators: Ints
+    given_at: Ints
     asked: Bools
     orphaned: Bools
 
     @classmethod
     def of(cls, view: CatalogView) -> _LabelState:
-        return cls(view.labels.copy(), view.sources.copy(), view.asked.copy(), view.orphaned.copy())
+        return cls(
+            view.labels.copy(),
+            view.sources.copy(),
+            view.annotators.copy(),
+            view.given_at.copy(),
+            view.asked.copy(),
+            view.orphaned.copy(),
+        )

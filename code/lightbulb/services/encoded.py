@@ -97,6 +97,16 @@ class EncodedPool:
         at = positions_in(ids, items)
         return np.where(at >= 0, rows[at], -1)
 
+    def item_with(self, content: str) -> ItemId | None:
+        """An item whose file has this very content, as far as they were read."""
+        if self._cache is None:
+            return None
+        row = int(self._cache.rows([content])[0])
+        with self._lock:
+            ids, rows = self._ids, self._rows
+        at = np.flatnonzero(rows == row) if row >= 0 else np.empty(0, dtype=np.int64)
+        return int(ids[at[0]]) if len(at) else None
+
     def embeddings(self, rows: Ints) -> Float32s:
         """Of rows of the cache, as the encoder gave them: float32 (n, dim)."""
         assert self._cache is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 
 import numpy as np
 
@@ -40,6 +41,25 @@ class Flagging:
             if item in self._current:
                 self._flags.take_off(item, self._annotator)
                 del self._current[item]
+
+    def put_many(self, items: Collection[ItemId], note: str | None) -> int:
+        """Flags these items, or with None takes their flags off; says how many that changed.
+
+        Raises: NotFound for an unknown item; then none is changed.
+        """
+        with self._lock:
+            for item in items:
+                self._refuse_unknown(item)
+            changing = [item for item in dict.fromkeys(items) if self._note_of(item) != note]
+            flags = self._flags.put_many(changing, note, self._annotator)
+            for item in changing:
+                self._current.pop(item, None)
+            self._current.update({flag.item: flag for flag in flags})
+        return len(changing)
+
+    def _note_of(self, item: ItemId) -> str | None:
+        flag = self._current.get(item)
+        return flag.note if flag else None
 
     def of(self, item: ItemId) -> Flag | None:
         return self._current.get(item)

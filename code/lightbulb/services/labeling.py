@@ -9,6 +9,7 @@ from lightbulb.errors import InputError, LabelError
 from lightbulb.records import Answer, GivenAnswer, ItemId
 from lightbulb.services.catalog import Catalog
 from lightbulb.store.answers import AnswerHistory
+from lightbulb.store.bulk import BulkStore
 from lightbulb.store.labels import LabelStore, Undone
 from lightbulb.tasks import Task
 
@@ -41,10 +42,17 @@ class Changes:
 
 class Labeling:
     def __init__(
-        self, task: Task, labels: LabelStore, answers: AnswerHistory, changes: Changes, annotator: str
+        self,
+        task: Task,
+        labels: LabelStore,
+        bulk: BulkStore,
+        answers: AnswerHistory,
+        changes: Changes,
+        annotator: str,
     ) -> None:
         self._task = task
         self._labels = labels
+        self._bulk = bulk
         self._answers = answers
         self._changes = changes
         self._annotator = annotator
@@ -60,6 +68,24 @@ class Labeling:
             saved = self._labels.record(answers, self._annotator)
             self._changes.saved({answer.item for answer in answers}, judged=False)
         return saved
+
+    def save_together(self, answers: Sequence[Answer], client_id: str | None = None) -> int:
+        """As `save`, but as one step to undo; gives its action."""
+        self._check(answers)
+        with self._changes.lock:
+            action = self._bulk.record(answers, self._annotator, client_id)
+            self._changes.saved({answer.item for answer in answers}, judged=False)
+        return action
+
+    def remove(self, items: Sequence[ItemId], client_id: str | None = None) -> tuple[int, list[ItemId]]:
+        """Takes the labels off, as one step to undo: (action, the items that had one).
+
+        Raises: NotFound for an unknown item; Conflict if none of them has a label.
+        """
+        with self._changes.lock:
+            action, touched = self._bulk.remove(items, self._annotator, client_id)
+            self._changes.saved(touched, judged=False)
+        return action, touched
 
     def undo(self, of: str | None = None) -> Undone:
         """Takes back the last answer, skip or batch; or the answer with this client_id, once.

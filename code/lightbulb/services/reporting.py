@@ -1,4 +1,4 @@
-"""What there is to know about a task at one moment: the status, and pages of items."""
+"""What there is to know about a task at one moment."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lightbulb.errors import InputError
-from lightbulb.records import Accuracy, Bools, Flag, Item, Label, Prediction
+from lightbulb.records import Accuracy
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.learner import LearnerStatus, Needed
 from lightbulb.services.outlook import Outlook
-
-STATES = ("all", "labelled", "unlabelled", "proposed", "broken", "skipped", "flagged")
 
 
 @dataclass(frozen=True)
@@ -49,15 +46,6 @@ class Status:
     labels_by_class: dict[str, int]
     proposals_by_class: dict[str, int]
     banners: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class ItemRow:
-    item: Item
-    state: str
-    label: Label | None
-    proposal: Prediction | None
-    flag: Flag | None
 
 
 def status(workspace: Workspace) -> Status:
@@ -115,53 +103,3 @@ def _banners(workspace: Workspace) -> list[tuple[str, str]]:
     if workspace.judgements.error:
         banners.append(("error", f"Labels are safe in the database, but {workspace.judgements.error}"))
     return banners
-
-
-def page_of_items(
-    workspace: Workspace, *, state: str, label: str | None, text: str, offset: int, limit: int
-) -> tuple[int, list[ItemRow]]:
-    """(how many match, one page of them). Raises: InputError for an unknown state; LabelError."""
-    if state not in STATES:
-        raise InputError(f"unknown state {state!r} (known: {', '.join(STATES)})", code="unknown_state")
-    view = workspace.catalog.view
-    proposals = workspace.confirming.proposals()
-    proposed = np.zeros(len(view.ids), dtype=np.bool_)
-    proposed_label = np.full(len(view.ids), -1, dtype=np.int64)
-    if proposals is not None:
-        at = view.positions(proposals.item_ids)
-        proposed[at], proposed_label[at] = True, proposals.labels
-    flagged = np.zeros(len(view.ids), dtype=np.bool_)
-    at = view.positions(workspace.flagging.items())
-    flagged[at[at >= 0]] = True
-    masks: dict[str, Bools] = {
-        "all": np.ones(len(view.ids), dtype=np.bool_),
-        "labelled": view.labelled,
-        "unlabelled": view.askable,
-        "proposed": proposed,
-        "broken": view.broken,
-        "skipped": view.skipped,
-        "flagged": flagged,
-    }
-    mask = masks[state]
-    if label is not None:
-        wanted = workspace.task.classes.index(workspace.task.check_value(label))
-        mask = mask & ((proposed_label if state == "proposed" else view.labels) == wanted)
-    found = np.flatnonzero(mask)
-    if state == "all" and label is None:
-        found = workspace.listing.by_key(view)
-    if text:
-        found = found[workspace.listing.matching(view, text)[found]]
-    ids = view.ids[found[offset : offset + limit]].tolist()
-    by_id = workspace.items.get(ids)
-    items = [by_id[item] for item in ids]
-    labels = {one.item: one for one in workspace.labels.current([item.id for item in items])}
-    snapshot = workspace.learner.snapshot
-    rows = []
-    for item, at in zip(items, view.positions([item.id for item in items]), strict=True):
-        given = labels.get(item.id)
-        proposal = snapshot.prediction(item.id) if snapshot and at >= 0 and proposed[at] else None
-        name = "broken" if item.broken else "labelled" if given else "proposed" if proposal else "unlabelled"
-        if name == "unlabelled" and at >= 0 and view.skipped_at[at] > 0:
-            name = "skipped"
-        rows.append(ItemRow(item, name, given, proposal, workspace.flagging.of(item.id)))
-    return len(found), rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import func, select
 
 from lightbulb.records import Flag, ItemId
@@ -18,6 +20,15 @@ class FlagStore:
         flag = Flag(item, note, annotator, now())
         self._append(item, note, annotator, flag.created_at)
         return flag
+
+    def put_many(self, items: Sequence[ItemId], note: str | None, annotator: str) -> list[Flag]:
+        """Flags items that exist, all or none; note None takes their flags off."""
+        when = now()
+        rows = [{"item": item, "note": note, "annotator": annotator, "created_at": when} for item in items]
+        with self._database.write() as connection:
+            if rows:
+                connection.execute(flags.insert(), rows)
+        return [] if note is None else [Flag(item, note, annotator, when) for item in items]
 
     def take_off(self, item: ItemId, annotator: str) -> None:
         self._append(item, None, annotator, now())

@@ -103,6 +103,23 @@ class ItemStore:
             _hold_out(connection, holdout, frontier, known, [row["draw"] for row in added.values()])
         return Changes(len(added), len(vanished), len(renewed) - restored, restored)
 
+    def add_found(self, found: Sequence[Found], holdout: Holdout) -> list[Item]:
+        """Makes items of files that just came, or of ones whose items had lost theirs; no other is looked at.
+
+        Which of them are held out follows from the cut there is; the next `sync` may lower it.
+        """
+        with self._database.write() as connection:
+            stored = connection.execute(select(facts.c.value).where(facts.c.name == HOLDOUT_CUT)).scalar()
+            cut = holdout.fraction if stored is None else float(stored)
+            ids: dict[str, ItemId] = {}
+            for part in chunks([file.key for file in found]):
+                query = select(items.c.key, items.c.id).where(items.c.key.in_(part))
+                ids.update({row.key: row.id for row in connection.execute(query)})
+            new = {file.key: _new_row(file, holdout) for file in found if file.key not in ids}
+            _insert(connection, [{**row, "held_out": row["draw"] < cut} for row in new.values()])
+            _renew(connection, [_renewed_row(ids[file.key], file) for file in found if file.key in ids])
+        return list(self.get(self.ids_by_key([file.key for file in found]).values()).values())
+
     def add_missing(self, keys: Sequence[str], holdout: Holdout) -> None:
         """Items whose labels were imported but whose files are not there."""
         rows = [

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from lightbulb.errors import Conflict, NotFound
@@ -15,7 +15,14 @@ from lightbulb.records import ActionKind, Answer, ItemId, Label, Source
 from lightbulb.store.database import Database, chunks, inserted_id, now
 from lightbulb.store.schema import Verdict, actions, batch_items, batches, current_labels, items, labels
 
-UNDOABLE = (ActionKind.LABEL, ActionKind.SKIP, ActionKind.BATCH, ActionKind.ACCEPT)
+UNDOABLE = (
+    ActionKind.LABEL,
+    ActionKind.SKIP,
+    ActionKind.BULK,
+    ActionKind.CLEAR,
+    ActionKind.BATCH,
+    ActionKind.ACCEPT,
+)
 PACE_WINDOW = 50  # labels that the pace is measured over
 
 
@@ -56,7 +63,7 @@ class LabelStore:
         Raises: NotFound for an unknown item; Conflict if a client_id comes back with another answer.
         """
         with self._database.write() as connection:
-            _refuse_unknown_items(connection, [answer.item for answer in answers])
+            refuse_unknown_items(connection, [answer.item for answer in answers])
             return [_record_one(connection, answer, annotator) for answer in answers]
 
     def record_import(self, rows: Sequence[ImportedLabel], annotator: str) -> int:
@@ -124,7 +131,7 @@ class LabelStore:
         query = (
             select(labels.c.item, func.max(labels.c.action).label("action"))
             .join(actions, actions.c.id == labels.c.action)
-            .where(labels.c.value.is_(None), not_undone())
+            .where(labels.c.value.is_(None), actions.c.kind != ActionKind.CLEAR, not_undone())
             .group_by(labels.c.item)
         )
         queries = [query] if only is None else [query.where(labels.c.item.in_(s)) for s in chunks(list(only))]
@@ -215,7 +222,7 @@ def add_label(
 
 
 def add_labels(
-    connection: Connection, action: int, touched: Sequence[ItemId], value: str, source: Source
+    connection: Connection, action: int, touched: Sequence[ItemId], value: str | None, source: Source
 ) -> None:
     """The same label for many items at once."""
     each = {"action": action, "value": value, "source": source, "seconds": None}
@@ -224,16 +231,23 @@ def add_labels(
 
 
 def make_current(connection: Connection, touched: Iterable[ItemId]) -> None:
-    """Points `current_labels` at each item's last label that was not undone.
+    """Points `current_labels` at each item's last label that was not undone, nor taken off since.
 
     A label that nobody looked at gives way to a person who refuses it without naming another.
     """
     for part in chunks(sorted(set(touched))):
-        query = (
-            select(labels.c.item, func.max(labels.c.id).label("label"))
+        counts = or_(labels.c.value.is_not(None), actions.c.kind == ActionKind.CLEAR)
+        last = (
+            select(func.max(labels.c.id).label("label"))
             .join(actions, actions.c.id == labels.c.action)
-            .where(labels.c.item.in_(part), labels.c.value.is_not(None), not_undone(), ~_refused_unseen())
+            .where(labels.c.item.in_(part), counts, not_undone(), ~_refused_unseen())
             .group_by(labels.c.item)
+            .subquery()
+        )
+        query = (
+            select(labels.c.item, labels.c.id.label("label"))
+            .join(last, last.c.label == labels.c.id)
+            .where(labels.c.value.is_not(None))
         )
         rows = [{"item": row.item, "label": row.label} for row in connection.execute(query)]
         connection.execute(delete(current_labels).where(current_labels.c.item.in_(part)))
@@ -299,7 +313,7 @@ def _earlier(connection: Connection, answer: Answer) -> int | None:
     return int(row.id)
 
 
-def _refuse_unknown_items(connection: Connection, wanted: Sequence[ItemId]) -> None:
+def refuse_unknown_items(connection: Connection, wanted: Sequence[ItemId]) -> None:
     known: set[ItemId] = set()
     for part in chunks(wanted):
         known.update(connection.execute(select(items.c.id).where(items.c.id.in_(part))).scalars())

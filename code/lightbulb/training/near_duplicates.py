@@ -8,7 +8,7 @@ most alike reach .71, of different digits, which hardly differ, .965 (2 pairs in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -18,6 +18,8 @@ from lightbulb.records import Bools, Float32s, Ints
 
 SIMILARITY = 0.95  # cosine from which on two items are taken for the same
 AT_ONCE = 2048  # rows that are compared in one product
+MOST_EXACT = 20_000  # rows that are compared each with each
+ROUNDS = 3
 
 
 def unit_length(points: Float32s) -> Float32s:
@@ -42,16 +44,68 @@ def duplicate_groups(points: Float32s, similarity: float = SIMILARITY) -> list[I
 
     points: (n, dim). Memory for AT_ONCE x n similarities at a time; time grows with n squared.
     """
-    units = unit_length(points)
-    pairs = [np.empty((2, 0), dtype=np.int64)]
-    for start in range(0, len(units), AT_ONCE):
-        alike = units[start : start + AT_ONCE] @ units[start:].T
-        first, second = np.nonzero(alike >= similarity)
-        pairs.append(np.stack([first, second])[:, second > first] + start)
-    first, second = np.concatenate(pairs, axis=1)
-    graph = coo_array((np.ones(len(first), dtype=np.bool_), (first, second)), shape=(len(units), len(units)))
-    _, group = connected_components(graph, directed=False)
+    group = _linked(len(points), *_alike_pairs(unit_length(points), similarity))
     return [np.flatnonzero(group == one) for one in np.flatnonzero(np.bincount(group, minlength=1) > 1)]
+
+
+def duplicate_labels(
+    read: Callable[[Ints], Float32s],
+    n: int,
+    rng: np.random.Generator,
+    *,
+    similarity: float = SIMILARITY,
+    most_exact: int = MOST_EXACT,
+    pause: Callable[[], None] = lambda: None,
+) -> Ints:
+    """Which group each of n rows belongs to, int64 (n,): rows that are nearly the same share a number.
+
+    read: points of some rows, (k, dim). Up to `most_exact` rows are compared each with each. Of more, only
+    those with the same nearest pivot are, in ROUNDS rounds with other pivots drawn at random: time grows
+    with n to the power of 3/2, and a pair is missed only if a border lies between the two every time.
+    pause: called between two pieces of work.
+    """
+    if n <= most_exact:
+        return _linked(n, *_alike_pairs(unit_length(read(np.arange(n))), similarity))
+    firsts, seconds = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    for _ in range(ROUNDS):
+        cell = _nearest_pivots(read, n, rng, pause)
+        by_cell = np.argsort(cell, kind="stable")
+        for members in np.split(by_cell, np.flatnonzero(np.diff(cell[by_cell])) + 1):
+            first, second = _alike_pairs(unit_length(read(np.sort(members))), similarity)
+            firsts.append(np.sort(members)[first])
+            seconds.append(np.sort(members)[second])
+            pause()
+    return _linked(n, np.concatenate(firsts), np.concatenate(seconds))
+
+
+def _nearest_pivots(
+    read: Callable[[Ints], Float32s], n: int, rng: np.random.Generator, pause: Callable[[], None]
+) -> Ints:
+    """Of each row the pivot it is nearest to, int64 (n,); pivots are about the root of n rows."""
+    pivots = unit_length(read(np.sort(rng.choice(n, int(np.sqrt(n)), replace=False)))).T
+    cell = np.empty(n, dtype=np.int64)
+    for start in range(0, n, AT_ONCE):
+        rows = np.arange(start, min(n, start + AT_ONCE))
+        cell[rows] = (unit_length(read(rows)) @ pivots).argmax(axis=1)
+        pause()
+    return cell
+
+
+def _alike_pairs(units: Float32s, similarity: float) -> tuple[Ints, Ints]:
+    """(first, second) rows of the pairs that are alike, first < second. units: (n, dim) of length 1."""
+    firsts, seconds = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    for start in range(0, len(units), AT_ONCE):
+        alike = units[start : start + AT_ONCE] @ units[start:].T >= similarity
+        first, second = np.nonzero(np.triu(alike, 1))
+        firsts.append(first + start)
+        seconds.append(second + start)
+    return np.concatenate(firsts), np.concatenate(seconds)
+
+
+def _linked(n: int, first: Ints, second: Ints) -> Ints:
+    """Connected components of n rows, int64 (n,)."""
+    graph = coo_array((np.ones(len(first), dtype=np.bool_), (first, second)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def conflicting(groups: Sequence[Ints], labels: Ints) -> list[Ints]:

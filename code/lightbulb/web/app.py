@@ -6,12 +6,13 @@ from typing import Any
 
 from flask import Response, request
 from flask_openapi3 import Info, OpenAPI
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 
 import lightbulb
 from lightbulb.config import Config
 from lightbulb.services.assemble import Production, Workspace
 from lightbulb.web.api import api
+from lightbulb.web.api.uploads import UPLOAD_PATH, comes_from_elsewhere
 from lightbulb.web.errors import read_json, register_errors, validation_response
 from lightbulb.web.media import media
 from lightbulb.web.metrics import Metrics, snapshot_gauges, workspace_gauges
@@ -72,8 +73,11 @@ def _finish(app: OpenAPI, metrics: Metrics, score: Any) -> OpenAPI:
 
 
 def _only_json() -> None:
-    """JSON it must be: a form on a foreign page can post anything else, but not that."""
-    if request.method == "POST" and request.path.startswith("/api/"):
+    """JSON it must be, but for files: a form on a foreign page can post anything else, but not that."""
+    if request.method == "POST" and request.path == UPLOAD_PATH:
+        if comes_from_elsewhere():
+            raise Forbidden("files are taken from this service's own pages alone")
+    elif request.method == "POST" and request.path.startswith("/api/"):
         if not request.is_json:
             raise UnsupportedMediaType("send JSON (Content-Type: application/json)")
         read_json()

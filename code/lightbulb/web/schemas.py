@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lightbulb.services.browsing import SORTS, STATES, ItemFilter
+
+MOST_ANSWERS = 1000  # in one request
+MOST_AS_ONE = 10_000  # items in one bulk action
 
 
 class Request(BaseModel):
@@ -43,7 +48,25 @@ class AnswerBody(Request):
 
 
 class LabelsBody(Request):
-    labels: Annotated[list[AnswerBody], Field(min_length=1, max_length=1000)]
+    labels: Annotated[list[AnswerBody], Field(min_length=1, max_length=MOST_AS_ONE)]
+    as_one: Annotated[
+        bool, Field(description="One step to undo, and not counted as answers to questions asked.")
+    ] = False
+    client_id: Annotated[
+        str | None,
+        Field(min_length=1, max_length=64, description="With as_one: makes sending it all twice harmless."),
+    ] = None
+
+    @model_validator(mode="after")
+    def check_size(self) -> LabelsBody:
+        if not self.as_one and len(self.labels) > MOST_ANSWERS:
+            raise ValueError(f"more than {MOST_ANSWERS} answers; as_one takes up to {MOST_AS_ONE}")
+        return self
+
+
+class RemoveLabelsBody(Request):
+    items: Annotated[list[ItemNumber], Field(min_length=1, max_length=MOST_AS_ONE)]
+    client_id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
 
 
 class UndoBody(Request):
@@ -56,6 +79,12 @@ class UndoBody(Request):
 class AnswersQuery(Request):
     n: Annotated[int, Field(ge=1, le=100)] = 20
     before: Annotated[int | None, Field(ge=1, description="Only from actions before this one.")] = None
+
+
+class FlagsBody(Request):
+    items: Annotated[list[ItemNumber], Field(min_length=1, max_length=MOST_AS_ONE)]
+    note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] = ""
+    flagged: bool = True
 
 
 class FlagBody(Request):
@@ -87,10 +116,27 @@ class BatchBody(Request):
     seconds: Annotated[float | None, Field(ge=0, le=36_000)] = None
 
 
-class ItemsQuery(Request):
-    state: str = "all"
-    label: str | None = None
-    q: Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")] = ""
+class FilterQuery(Request):
+    state: Annotated[str, Field(description=f"One of {', '.join(STATES)}.")] = "all"
+    label: Annotated[
+        str | None, Field(description="A class: of the label, or of the proposal with state=proposed.")
+    ] = None
+    annotator: str | None = None
+    source: Annotated[str | None, Field(description="How the label came to be: human, confirmed, …")] = None
+    q: Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$", description="Part of the name.")] = ""
+    disagrees: Annotated[bool, Field(description="Labelled otherwise than the model would.")] = False
+    like: Annotated[ItemNumber | None, Field(description="Those most like this item first.")] = None
+    sort: Annotated[str | None, Field(description=f"One of {', '.join(SORTS)}.")] = None
+    descending: bool = False
+
+    def filter(self) -> ItemFilter:
+        return ItemFilter(
+            self.state, self.label, self.annotator, self.source, self.q,
+            self.disagrees, self.like, self.sort, self.descending,
+        )  # fmt: skip
+
+
+class ItemsQuery(FilterQuery):
     offset: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
@@ -110,8 +156,22 @@ class ScoreQuery(Request):
     ] = 0
 
 
+class ItemIdsQuery(FilterQuery):
+    offset: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    limit: Annotated[int, Field(ge=1, le=MOST_AS_ONE)] = MOST_AS_ONE
+
+
+class GroupsQuery(Request):
+    offset: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+
+
 class ExportQuery(Request):
     format: str = "csv"
+
+
+class ItemPath(BaseModel):
+    item: ItemNumber
 
 
 class MediaPath(BaseModel):

@@ -11,6 +11,7 @@ from lightbulb.web.api.batches import add_batches
 from lightbulb.web.api.items import add_items
 from lightbulb.web.api.labelling import add_labelling
 from lightbulb.web.api.models import add_models
+from lightbulb.web.api.uploads import add_uploads
 from lightbulb.web.schemas import ErrorBody
 
 
@@ -19,6 +20,6 @@ def api(workspace: Workspace) -> APIBlueprint:
     blueprint = APIBlueprint(
         "api", __name__, url_prefix="/api", abp_tags=[Tag(name="labelling")], abp_responses=errors
     )
-    for add_part in (add_labelling, add_batches, add_items, add_models):
+    for add_part in (add_labelling, add_batches, add_items, add_uploads, add_models):
         add_part(blueprint, workspace)
     return blueprint

@@ -9,11 +9,12 @@ from flask import Response
 from flask_openapi3 import APIBlueprint
 
 from lightbulb.config import did_you_mean
-from lightbulb.errors import InputError
-from lightbulb.services import reporting
+from lightbulb.errors import InputError, NotFound
 from lightbulb.services.assemble import Workspace
+from lightbulb.services.browsing import ItemRow
 from lightbulb.services.doubting import LabelledItem
 from lightbulb.services.plugins import FORMATS
+from lightbulb.store.item_history import PastLabel, Refusal
 from lightbulb.web import schemas
 from lightbulb.web.api.labelling import shape_flag
 
@@ -21,15 +22,39 @@ from lightbulb.web.api.labelling import shape_flag
 def add_items(blueprint: APIBlueprint, workspace: Workspace) -> None:
     @blueprint.get("/items", summary="Browse and filter the items")
     def items(query: schemas.ItemsQuery) -> dict[str, Any]:
-        total, rows = reporting.page_of_items(
-            workspace,
-            state=query.state,
-            label=query.label,
-            text=query.q,
-            offset=query.offset,
-            limit=query.limit,
-        )
+        total, rows = workspace.browsing.page(query.filter(), query.offset, query.limit)
         return {"total": total, "items": [shape_item(row) for row in rows]}
+
+    @blueprint.get("/items/ids", summary="The ids alone of the items that match, in their order")
+    def item_ids(query: schemas.ItemIdsQuery) -> dict[str, Any]:
+        total, ids = workspace.browsing.ids(query.filter(), query.offset, query.limit)
+        return {"total": total, "ids": ids}
+
+    @blueprint.get("/items/<int:item>", summary="One item, and every label and flag it was ever given")
+    def item(path: schemas.ItemPath) -> dict[str, Any]:
+        rows = workspace.browsing.rows([path.item])
+        if not rows:
+            raise NotFound(f"there is no item {path.item}", code="unknown_item")
+        history = workspace.item_history
+        return {
+            **shape_item(rows[0]),
+            "history": [shape_past(one) for one in history.labels(path.item)],
+            "refusals": [shape_past(one) for one in history.refusals(path.item)],
+            "flags": [{**(shape_flag(flag) or {}), "flagged": on} for flag, on in history.flags(path.item)],
+        }
+
+    @blueprint.get("/annotators", summary="Everyone whose labels there are")
+    def annotators() -> dict[str, Any]:
+        return {"annotators": sorted(workspace.catalog.annotators)}
+
+    @blueprint.get("/duplicates", summary="Groups of items that are nearly the same")
+    def duplicates(query: schemas.GroupsQuery) -> dict[str, Any]:
+        page = workspace.duplicates.page(query.offset, query.limit)
+        groups = [
+            {**dataclasses.asdict(one), "items": [shape_labelled(item) for item in one.items]}
+            for one in page.groups
+        ]
+        return {**dataclasses.asdict(page), "groups": groups}
 
     @blueprint.post("/rescan", summary="Look for new, changed and vanished files")
     def rescan(body: schemas.Empty) -> dict[str, Any]:
@@ -65,8 +90,15 @@ def add_items(blueprint: APIBlueprint, workspace: Workspace) -> None:
         return response
 
 
-def shape_item(row: reporting.ItemRow) -> dict[str, Any]:
-    label, proposal = row.label, row.proposal
+def shape_past(row: PastLabel | Refusal) -> dict[str, Any]:
+    undone_at = f"{row.undone_at.isoformat()}Z" if row.undone_at else None
+    return {
+        **dataclasses.asdict(row), "created_at": f"{row.created_at.isoformat()}Z", "undone_at": undone_at
+    }  # fmt: skip
+
+
+def shape_item(row: ItemRow) -> dict[str, Any]:
+    label, proposal, guess = row.label, row.proposal, row.guess
     return {
         "item": row.item.id,
         "name": row.item.key,
@@ -76,10 +108,13 @@ def shape_item(row: reporting.ItemRow) -> dict[str, Any]:
         "source": label.source if label else None,
         "annotator": label.annotator if label else None,
         "reason": row.item.broken,
+        "at": f"{label.created_at.isoformat()}Z" if label else None,
         "proposal": {"label": proposal.label, "score": proposal.score} if proposal else None,
+        "guess": {"label": guess.label, "score": guess.score} if guess else None,
+        "similarity": row.similarity,
         "flag": shape_flag(row.flag),
     }
 
 
 def shape_labelled(item: LabelledItem) -> dict[str, Any]:
-    return {"item": item.item, "name": item.key, "media": f"/media/{item.item}", "label": item.label}
+    return {"item": item.item, "name": item.key, "media": f"/media/{item.item}", "label": item.label or None}

@@ -33,6 +33,11 @@ def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
             "batch_size": config.auto_label.batch_size,
             "dataset": config.name,
             "pool": workspace.pool_id,
+            "uploads": {
+                "allowed": workspace.uploading.allowed,
+                "suffixes": sorted(workspace.task.suffixes),
+                "max_megabytes": config.server.max_image_megabytes,
+            },
         }
 
     @blueprint.get("/status", summary="Counts, accuracy, training, pace")
@@ -47,8 +52,16 @@ def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
     @blueprint.post("/labels", summary="Answer questions: all are saved, or none")
     def labels(body: schemas.LabelsBody) -> dict[str, Any]:
         answers = [Answer(one.item, one.label, one.seconds, one.client_id) for one in body.labels]
+        if body.as_one:
+            action = workspace.labeling.save_together(answers, body.client_id)
+            return {"saved": len(answers), "action": action, "actions": [action]}
         saved = workspace.labeling.save(answers)
         return {"saved": len(saved), "action": saved[-1], "actions": saved}
+
+    @blueprint.post("/labels/remove", summary="Take labels off: one step to undo")
+    def remove_labels(body: schemas.RemoveLabelsBody) -> dict[str, Any]:
+        action, items = workspace.labeling.remove(body.items, body.client_id)
+        return {"removed": len(items), "action": action}
 
     @blueprint.get("/answers", summary="One's own last answers, the latest first")
     def answers(query: schemas.AnswersQuery) -> dict[str, Any]:
@@ -60,7 +73,7 @@ def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
         undone = workspace.labeling.undo(body.of)
         again = (
             []
-            if undone.kind in (ActionKind.BATCH, ActionKind.ACCEPT)
+            if undone.kind not in (ActionKind.LABEL, ActionKind.SKIP)
             else workspace.asking.questions(undone.items)
         )
         return {
@@ -76,6 +89,10 @@ def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
             return {"item": body.item, "flag": shape_flag(workspace.flagging.put(body.item, body.note))}
         workspace.flagging.take_off(body.item)
         return {"item": body.item, "flag": None}
+
+    @blueprint.post("/flags/many", summary="Flag many items with the same note, or take their flags off")
+    def many_flags(body: schemas.FlagsBody) -> dict[str, Any]:
+        return {"changed": workspace.flagging.put_many(body.items, body.note if body.flagged else None)}
 
     def shape(question: Question) -> dict[str, Any]:
         return shape_question(question, workspace.flagging.of(question.item))

@@ -14,14 +14,15 @@
  * @typedef {{audited: number, wrong: number, candidates: number, bound: number|null, certified: boolean, rest: number, needed: number|null}} Audit
  * @typedef {{batch: number|null, label: string, candidates: number, items: BatchItem[], audit: Audit|null}} Batch
  * @typedef {{item: number, name: string, media: string, state: string, label: string|null,
- *   source: string|null, reason: string|null, proposal: Guess|null, flag: Flag|null}} ListedItem
+ *   source: string|null, annotator: string|null, at: string|null, reason: string|null, proposal: Guess|null,
+ *   guess: Guess|null, similarity: number|null, flag: Flag|null}} ListedItem
  * @typedef {{item: number, name: string, media: string, actual: string, predicted: string, score: number}} MeasuredItem
  * @typedef {{value: number, low: number, high: number, n: number}} Accuracy
  * @typedef {{version: number, created_at: string, labels: number, accuracy: Accuracy|null, seconds: number|null, bytes: number}} Version
  * @typedef {{name: string, labels: number, precision: number|null, recall: number|null, n: number, threshold: number}} ClassRow
  * @typedef {{item: number, name: string, media: string, label: string, similarity: number}} Neighbour
  * @typedef {{labels: string[], scores: number[][], model: number, nearest?: Neighbour[][]|null}} Scored
- * @typedef {{undone: number, kind: "label"|"skip"|"batch", items: number[], questions?: Question[]}} Undone
+ * @typedef {{undone: number, kind: "label"|"skip"|"bulk"|"clear"|"batch"|"accept", items: number[], questions?: Question[]}} Undone
  */
 
 const TIMEOUT_MS = 20_000;
@@ -61,13 +62,15 @@ async function errorFrom(response) {
  * @returns {Promise<Response>} a response with a 2xx status
  * @throws {ApiError}
  */
-async function request(path, { timeout = TIMEOUT_MS, ...options } = {}) {
+async function request(path, { timeout = TIMEOUT_MS, signal = null, ...options } = {}) {
   const abort = new AbortController();
+  signal?.addEventListener("abort", () => abort.abort(), { once: true });
   const timer = setTimeout(() => abort.abort(), timeout);
   let response;
   try {
     response = await fetch(path, { ...options, signal: abort.signal, cache: options.cache ?? "no-store" });
   } catch {
+    if (signal?.aborted) throw new ApiError("No longer wanted.", { code: "aborted" });
     report(false);
     throw new ApiError("The server cannot be reached.");
   } finally {
@@ -79,7 +82,7 @@ async function request(path, { timeout = TIMEOUT_MS, ...options } = {}) {
 }
 
 /** @param {string} path @param {RequestInit & {timeout?: number}} [options] */
-async function json(path, options) {
+export async function json(path, options) {
   const response = await request(path, { ...options, headers: { Accept: "application/json", ...options?.headers } });
   try {
     return await response.json();
@@ -89,12 +92,12 @@ async function json(path, options) {
 }
 
 /** @param {string} path @param {object} body @param {RequestInit & {timeout?: number}} [options] */
-const post = (path, body, options) => json(path, {
+export const post = (path, body, options) => json(path, {
   ...options, method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" },
 });
 
 /** @param {Record<string, string|number>} values */
-const query = (values) => new URLSearchParams(Object.entries(values).map(([k, v]) => [k, String(v)])).toString();
+export const query = (values) => new URLSearchParams(Object.entries(values).map(([k, v]) => [k, String(v)])).toString();
 
 /** @returns {Promise<Task>} */
 export const getTask = () => json("/api/task");
@@ -126,11 +129,6 @@ export const postBatch = (batch, rejected, seconds) => post(`/api/batches/${batc
 
 /** @param {number} batch any batch of the audit @returns {Promise<{certified: number, action: number}>} */
 export const postAcceptRest = (batch) => post(`/api/batches/${batch}/accept-rest`, {});
-
-/** @param {Record<string, string|number>} filter @returns {Promise<{total: number, items: ListedItem[]}>} */
-export const getItems = (filter) => json(`/api/items?${query(filter)}`);
-
-export const postRescan = () => post("/api/rescan", {}, { timeout: 600_000 });
 
 /** @returns {Promise<{models: any[]}>} one row for each model there was */
 export const getHistory = () => json("/api/history");

@@ -1,71 +1,143 @@
-/** The Dataset page: browse, filter, search, and set labels one by one. */
-import { getItems, postRescan } from "./api.js";
-import { byId, debounce, make, setText } from "./dom.js";
-import { ItemDialog } from "./itemdialog.js";
-import { onShortcuts } from "./keys.js";
+/** The Dataset page: every item to browse, filter, select and label; what looks wrong; adding images. */
+import { BulkBar } from "./bulkbar.js";
+import { getAnnotators, getItem, postRescan } from "./datasetapi.js";
+import { announce, byId, debounce, setText, settings } from "./dom.js";
+import { DoubtsView } from "./doubts.js";
+import { FlagManyDialog } from "./flagmany.js";
 import { plural } from "./format.js";
+import { FilterBar, queryOf, readAddress, VIEWS, writeAddress } from "./itemfilter.js";
+import { ItemDialog } from "./itemdialog.js";
+import { ItemGrid, MOST_AT_ONCE } from "./itemgrid.js";
+import { onShortcuts } from "./keys.js";
 import { startShell } from "./shell.js";
 import { onStatus, pollNow } from "./status.js";
-import { makeTile } from "./tiles.js";
 import { toast } from "./toast.js";
 import { undoLast } from "./undo.js";
+import { Uploader } from "./upload.js";
 
-/** @typedef {import("./api.js").ListedItem} ListedItem */
+/** @typedef {import("./itemfilter.js").Values} Values @typedef {import("./api.js").ListedItem} ListedItem */
 
-const PAGE = 100;
-const STATES = ["all", "labelled", "unlabelled", "proposed", "skipped", "broken"];
-
-const fromUrl = new URLSearchParams(location.search);
-const filter = { state: STATES.includes(fromUrl.get("state") ?? "") ? String(fromUrl.get("state")) : "all", label: fromUrl.get("label") ?? "", q: fromUrl.get("q") ?? "" };
-/** @type {ListedItem[]} */ let items = [];
-/** @type {string[]} */ let classes = [];
+let values = readAddress();
+/** @type {ItemGrid} */ let grid;
+/** @type {FilterBar} */ let filterBar;
+/** @type {BulkBar} */ let bulk;
 /** @type {ItemDialog} */ let dialog;
-let total = 0;
-let asked = 0; // counts requests: only the answer to the newest is shown
-let isLoading = false;
-let closeToast = () => {};
+/** @type {DoubtsView} */ let doubts;
+/** @type {FlagManyDialog} */ let flagDialog;
+let isStale = false; // the list is not as the server has it: something in the dialog changed
+let isReady = false; // what is on screen is where the address says
+/** @type {HTMLElement|null} what opened the dialog, if it was no tile */ let opener = null;
 
-/** @param {number} item @returns {Element|null} */
-const tileOf = (item) => byId("tiles").querySelector(`[data-item="${item}"]`);
+/** @param {any} error */
+const failed = (error) => toast(`Could not list the items: ${error.message}`, { level: "error" });
 
-function renderFilter() {
-  for (const button of byId("states").children) button.setAttribute("aria-pressed", String(button.dataset.state === filter.state));
-  byId("class-filter").value = filter.label;
-  const kept = new URLSearchParams(Object.entries(filter).filter(([name, value]) => value && !(name === "state" && value === "all")));
-  history.replaceState(null, "", kept.size ? `?${kept}` : location.pathname);
-}
-
-/** @param {number} offset 0 starts the list anew */
-async function load(offset) {
-  if (offset && isLoading) return;
-  asked += 1;
-  const mine = asked;
-  isLoading = true;
+/** @param {number} [at] index of the item that should be in sight */
+async function load(at = 0) {
+  const isItems = values.view === "items";
+  byId("items-view").hidden = byId("filters").hidden = !isItems;
+  for (const button of byId("views").children) button.setAttribute("aria-pressed", String(button.dataset.view === values.view));
+  filterBar.show(values);
+  doubts.show(/** @type {any} */ (values.view));
+  if (!isItems) return;
   try {
-    const query = Object.fromEntries(Object.entries(filter).filter(([, value]) => value));
-    const answer = await getItems({ ...query, offset, limit: PAGE });
-    if (mine !== asked) return;
-    total = answer.total;
-    if (!offset) { items = []; byId("tiles").replaceChildren(); }
-    const known = new Set(items.map(({ item }) => item));
-    const fresh = answer.items.filter(({ item }) => !known.has(item)); // the list may have moved meanwhile
-    items.push(...fresh);
-    byId("tiles").append(...fresh.map((item) => makeTile(item, classes, () => dialog.open(item))));
-    byId("more").hidden = offset + answer.items.length >= total || !answer.items.length;
-    setText(byId("shown"), total ? `Showing ${items.length} of ${plural(total, "item")}` : "No item matches this filter.");
+    if (!await grid.open(queryOf(values), at)) return;
+    const { total } = grid.pages;
+    setText(byId("shown"), total ? plural(total, "item") : "No item matches this filter.");
+    isStale = false;
+    isReady = true;
+    if (values.like) nameLike(values.like);
   } catch (error) {
-    if (mine === asked) toast(`Could not list the items: ${error.message}`, { level: "error" });
-    if (mine === asked) byId("more").hidden = false;
-  } finally {
-    if (mine === asked) isLoading = false;
+    failed(error);
   }
 }
 
-const reload = () => { renderFilter(); return load(0); };
+/** @param {string} item */
+async function nameLike(item) {
+  try {
+    const { name, media } = await getItem(Number(item));
+    setText(byId("like-name"), name);
+    byId("like-picture").src = `${media}?width=64`;
+  } catch { setText(byId("like-name"), `item ${item}`); }
+}
+
+/** @param {Partial<Values>} change @param {{isNew?: boolean}} [how] isNew: "Back" undoes it */
+function filter(change, { isNew = false } = {}) {
+  values = { ...values, at: "", ...change };
+  isReady = false;
+  writeAddress(values, { isNew });
+  grid.selection.clear();
+  grid.grid.active = 0;
+  const isAbove = byId("filters").getBoundingClientRect().top <= 0;
+  if (isAbove) scrollTo({ top: byId("tiles").getBoundingClientRect().top + scrollY - grid.grid.owner.stuck() - 8, behavior: "instant" });
+  load();
+}
+
+/** @param {number} item */
+const like = (item) => filter({ view: "items", state: "all", label: "", annotator: "", source: "", disagrees: "", q: "", sort: "", like: String(item) }, { isNew: true });
+
+/** The list anew, with the same item at the top. */
+const reload = () => load(values.view === "items" ? grid.grid.first : 0);
+
+const rememberPlace = debounce(() => {
+  if (!isReady || values.view !== "items") return;
+  const at = scrollY > 0 ? grid.grid.first : 0;
+  values.at = at ? String(at) : "";
+  writeAddress(values);
+}, 250);
+
+/** @param {number} index */
+async function openAt(index) {
+  const item = await grid.pages.load(index);
+  if (!item) return;
+  opener = null;
+  grid.grid.active = index;
+  dialog.open({ ...item });
+}
+
+function makeDialog(/** @type {import("./api.js").LabelClass[]} */ classes) {
+  const at = (/** @type {number} */ by) => grid.grid.active + by;
+  return new ItemDialog(classes, {
+    changed: (item, said) => {
+      isStale = true;
+      grid.pages.update(item);
+      announce(said);
+    },
+    canStep: (by) => opener === null && at(by) >= 0 && at(by) < grid.pages.total,
+    step: async (by) => {
+      const item = await grid.pages.load(at(by));
+      if (item) grid.grid.active = at(by);
+      return item && { ...item };
+    },
+    closed: async () => {
+      if (isStale) await reload();
+      if (values.view === "items") grid.grid.focus(grid.grid.active);
+      else opener?.focus();
+    },
+    like: (item) => like(item.item),
+  });
+}
+
+/** @param {number} item @param {HTMLElement} from */
+async function openItem(item, from) {
+  try {
+    opener = from;
+    dialog.open(await getItem(item));
+  } catch (error) { toast(error.message, { level: "error" }); }
+}
+
+async function undo() {
+  bulk.forget();
+  if (!await undoLast()) return;
+  if (byId("item-dialog").open) { isStale = true; await dialog.refresh(); }
+  else await reload();
+}
+
+async function selectAll() {
+  if (await grid.selectAll()) toast(`The first ${MOST_AT_ONCE} of ${grid.pages.total} are selected: no more are changed at once.`, { ms: 6000 });
+}
 
 async function rescan() {
-  const button = byId("rescan");
-  button.disabled = true;
+  byId("rescan").disabled = true;
   setText(byId("rescan-result"), "Reading the folder…");
   try {
     const { added, vanished, changed, restored, broken } = await postRescan();
@@ -76,63 +148,73 @@ async function rescan() {
     setText(byId("rescan-result"), "");
     toast(`Rescan failed: ${error.message}`, { level: "error" });
   }
-  button.disabled = false;
-}
-
-function makeFilters() {
-  byId("states").replaceChildren(...STATES.map((state) => make("button", {
-    type: "button", "data-state": state, "aria-pressed": "false",
-    onclick: () => { filter.state = state; reload(); },
-  }, make("span", {}, state[0].toUpperCase() + state.slice(1)), make("small", { "data-count": state }))));
-  byId("class-filter").append(...classes.map((name) => make("option", { value: name }, name)));
-  byId("class-filter").addEventListener("change", () => { filter.label = byId("class-filter").value; reload(); });
-  byId("search").value = filter.q;
-  byId("search").addEventListener("input", debounce(() => { filter.q = byId("search").value.trim(); reload(); }, 250));
+  byId("rescan").disabled = false;
 }
 
 /** @param {any} status */
 function renderCounts({ items: counts }) {
-  for (const small of byId("states").querySelectorAll("small")) {
-    const count = counts[small.dataset.count === "all" ? "total" : small.dataset.count];
-    setText(small, count === undefined ? "" : String(count));
-  }
+  for (const small of byId("states").querySelectorAll("small")) setText(small, String(counts[small.dataset.count ?? ""] ?? ""));
 }
 
-function makeDialog(/** @type {import("./api.js").LabelClass[]} */ labelClasses) {
-  return new ItemDialog(labelClasses, {
-    changed: (item) => {
-      tileOf(item.item)?.replaceWith(makeTile(item, classes, () => dialog.open(item)));
-      closeToast();
-      closeToast = toast(`Labelled as ${item.label}`, { action: { text: "Undo", run: undo } });
-    },
-    step: (item, by) => items[items.indexOf(item) + by] ?? null,
-    closed: (item) => tileOf(item.item)?.querySelector("button")?.focus(),
+/** @param {KeyboardEvent} event @returns {boolean} */
+function onKey(event) {
+  if (byId("item-dialog").open || byId("flag-dialog").open) return false;
+  if (event.key === "/") { byId("search").focus(); byId("search").select(); }
+  else if (values.view !== "items") return false;
+  else if (event.key === "Escape" && grid.selection.size) grid.selection.clear();
+  else if (event.key === "f" && grid.chosen.length) flagDialog.ask(grid.chosen);
+  else if (event.key === "s" && grid.chosen.length) bulk.skip();
+  else if (event.key === "Delete" && grid.chosen.length) bulk.remove();
+  else return false;
+  return true;
+}
+
+function listen() {
+  byId("views").addEventListener("click", (/** @type {MouseEvent} */ event) => {
+    const view = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.view;
+    if (view && VIEWS.includes(view) && view !== values.view) filter({ view }, { isNew: true });
   });
-}
-
-async function undo() {
-  closeToast();
-  if (!await undoLast()) return;
-  const open = byId("item-dialog").open ? dialog.item : null;
-  await reload();
-  const again = open && items.find(({ item }) => item === open.item);
-  if (again) dialog.open(again);
-  else byId("item-dialog").close();
+  byId("rescan").addEventListener("click", rescan);
+  byId("select-all").addEventListener("click", selectAll);
+  addEventListener("popstate", () => { values = readAddress(); isReady = false; grid.selection.clear(); load(Number(values.at)); });
+  byId("search").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Escape" || event.key === "Enter" || event.key === "ArrowDown") { event.preventDefault(); grid.grid.focus(grid.grid.first); }
+  });
+  document.addEventListener("keydown", (event) => {
+    const isAll = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a" && !event.shiftKey && !event.altKey;
+    if (!isAll || values.view !== "items" || document.querySelector("dialog[open]") || (event.target instanceof HTMLInputElement && event.target.type === "search")) return;
+    event.preventDefault();
+    selectAll();
+  });
+  const size = byId("size");
+  size.value = settings.get("dataset-size", size.value);
+  const resize = () => { const { first } = grid.grid; grid.grid.size = Number(size.value); grid.grid.startAt(first); };
+  size.addEventListener("input", () => { settings.set("dataset-size", size.value); resize(); });
+  grid.grid.size = Number(size.value);
 }
 
 async function start() {
+  history.scrollRestoration = "manual"; // the list has no height before it is loaded
   const task = await startShell();
-  classes = task.label.classes.map(({ name }) => name);
-  if (!classes.includes(filter.label)) filter.label = "";
-  dialog = makeDialog(task.label.classes);
-  makeFilters();
+  const { classes } = task.label;
+  const names = classes.map(({ name }) => name);
+  if (!names.includes(values.label)) values.label = "";
+  grid = new ItemGrid(names, { open: openAt, selected: () => bulk.show(grid.selection.size), scrolled: rememberPlace, failed });
+  filterBar = new FilterBar(names, filter);
+  bulk = new BulkBar(classes, {
+    chosen: () => grid.chosen, undo, flag: (items) => flagDialog.ask(items), like, clear: () => { grid.selection.clear(); grid.grid.focus(grid.grid.active); },
+    open: () => openItem(grid.chosen[0], byId("bulk-open")),
+    done: () => { if (values.view === "items") { const hadFocus = byId("bulk").contains(document.activeElement); grid.selection.clear(); reload().then(() => { if (hadFocus) grid.grid.focus(grid.grid.active); }); } },
+  });
+  flagDialog = new FlagManyDialog((items, note, isOn) => bulk.flag(items, note, isOn));
+  dialog = makeDialog(classes);
+  doubts = new DoubtsView(names, { save: (labels, said) => bulk.together(labels, said), open: openItem });
+  new Uploader(task.uploads, reload);
+  listen();
   onStatus(renderCounts);
-  onShortcuts({ undo });
-  byId("rescan").addEventListener("click", rescan);
-  byId("more").addEventListener("click", () => load(items.length));
-  new IntersectionObserver(([entry]) => { if (entry.isIntersecting && !byId("more").hidden) load(items.length); },
-    { rootMargin: "600px" }).observe(byId("more"));
-  await reload();
+  onShortcuts({ undo, classes, choose: ({ name }) => { if (!document.querySelector("dialog[open]") && values.view === "items") bulk.label(name); }, other: onKey });
+  getAnnotators().then(({ annotators }) => filterBar.setAnnotators(annotators)).catch(() => { /* the filter has one choice less */ });
+  await load(Number(values.at));
 }
 
 start();

@@ -1,5 +1,5 @@
 /** How the dataset's images look on the whole, so that a drawing can look alike: from a dozen thumbnails. */
-import { getItems } from "./api.js";
+import { getItems } from "./datasetapi.js";
 import { make } from "./dom.js";
 
 /**

@@ -24,7 +24,9 @@ export async function undoLast() {
     }
     const undone = await postUndo();
     toast(undone.kind === "batch" ? `Undid a batch of ${undone.items.length}`
-      : undone.kind === "accept" ? `Undid accepting ${undone.items.length}` : undone.items.length > 1
+      : undone.kind === "accept" ? `Undid accepting ${undone.items.length}`
+      : undone.kind === "bulk" ? `Undid the labels of ${plural(undone.items.length, "item")}`
+      : undone.kind === "clear" ? `Put back ${plural(undone.items.length, "label")}` : undone.items.length > 1
       ? `Undid ${plural(undone.items.length, "answer")}` : "Undone");
     pollNow();
     return undone;
