@@ -32,6 +32,7 @@ from lightbulb.services.listing import Listing
 from lightbulb.services.media import Media
 from lightbulb.services.outlook import Outlooks
 from lightbulb.services.plugins import DECODERS, FORMATS, STRATEGIES, TASKS, encoder_named
+from lightbulb.services.reviewing import Reviewing
 from lightbulb.services.scoring import Scoring
 from lightbulb.store.answers import AnswerHistory
 from lightbulb.store.audits import AuditStore
@@ -69,6 +70,7 @@ class Workspace:
     labeling: Labeling
     asking: Asking
     confirming: Confirming
+    reviewing: Reviewing
     doubting: Doubting
     flagging: Flagging
     outlooks: Outlooks
@@ -201,6 +203,10 @@ def _assemble(
         AuditStore(database), batches, catalog, snapshot,
         confidence=config.auto_label.confidence, rng=rngs[2],
     )  # fmt: skip
+    confirming = Confirming(
+        task, catalog, snapshot, batches, auditing, changes, media.usable,
+        annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
+    )  # fmt: skip
     changes.listen(learner.wake)
     changes.listen(judgements.touch)
     return Workspace(
@@ -221,10 +227,8 @@ def _assemble(
             catalog, snapshot, strategy, encoded, media.usable,
             holdout_every=learning.holdout_every, rng=rngs[0], leases=leases,
         ),
-        confirming=Confirming(
-            task, catalog, snapshot, batches, auditing, changes, media.usable,
-            annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
-        ),
+        confirming=confirming,
+        reviewing=Reviewing(confirming, auditing, encoded),
         doubting=Doubting(catalog, snapshot, encoded, labels),
         flagging=Flagging(catalog, FlagStore(database), config.user),
         outlooks=Outlooks(

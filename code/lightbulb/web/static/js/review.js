@@ -38,6 +38,7 @@ function renderCount() {
 /** @param {import("./api.js").Batch} next */
 async function show(next) {
   batch = next;
+  byId("batch").dataset.batch = String(next.batch);
   isLoaded = false;
   byId("nothing").hidden = true;
   byId("batch").hidden = false;
