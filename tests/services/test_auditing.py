@@ -34,6 +34,7 @@ class Bench:
     workspace: Workspace
     snapshot: Snapshot
     confirming: Confirming
+    auditing: Auditing
     audits: AuditStore
     wrong: set[str]
 
@@ -73,13 +74,13 @@ def bench_on(workspace: Workspace) -> Bench:
         thresholds=np.full(2, 0.97, dtype=np.float32), accuracy=None, temperature=1.0, published_at=0.0,
     )  # fmt: skip
     audits = AuditStore(workspace.database)
-    bench = Bench(workspace, snapshot, None, audits, set())  # type: ignore[arg-type]
-    auditing = Auditing(
+    bench = Bench(workspace, snapshot, None, None, audits, set())  # type: ignore[arg-type]
+    bench.auditing = Auditing(
         audits, workspace.batches, workspace.catalog, lambda: bench.snapshot,
         confidence=0.97, rng=np.random.default_rng(5),
     )  # fmt: skip
     bench.confirming = Confirming(
-        workspace.task, workspace.catalog, lambda: bench.snapshot, workspace.batches, auditing,
+        workspace.task, workspace.catalog, lambda: bench.snapshot, workspace.batches, bench.auditing,
         workspace.changes, list,
         annotator="annotator", batch_size=100, rng=np.random.default_rng(6),
     )  # fmt: skip
@@ -424,3 +425,44 @@ def test_the_accuracy_is_not_moved_by_clicking_a_held_out_item_early(bench: Benc
     assert int(bench.workspace.catalog.view.measured.sum()) == 5
     bench.workspace.labeling.save([Answer(int(view.ids[at]), "Low") for at in order[5:7]])
     assert int(bench.workspace.catalog.view.measured.sum()) == len(order)
+
+
+def test_a_certificate_is_found_though_the_model_proposes_nothing_any_more(bench: Bench) -> None:
+    """As after a reload of the page, when no batch of the class leads to it."""
+    assert bench.auditing.certificates() == []
+    first = bench.next_batch()
+    bench.review(first)
+    assert bench.auditing.certificates() == []  # more to look at
+    rest = certify(bench).audit.rest
+    bench.snapshot = replace(bench.snapshot, version=2, thresholds=np.full(2, 2.0, dtype=np.float32))
+    assert bench.confirming.next_batch(label="Low") is None
+    (found,) = bench.auditing.certificates()
+    assert found.label == "Low" and found.audit.certified and found.audit.rest == rest
+    assert bench.confirming.accept_rest(found.batch)[1] == rest
+    assert bench.auditing.certificates() == []
+    bench.workspace.labeling.undo()
+    assert bench.auditing.certificates() == [found]
+
+
+def test_a_certificate_whose_evidence_is_taken_back_is_offered_no_more(bench: Bench) -> None:
+    bench.next_batch()
+    certify(bench)
+    bench.workspace.labeling.undo()
+    assert bench.auditing.certificates() == []
+
+
+def test_what_comes_next_is_known_ahead(bench: Bench) -> None:
+    """Of the audit's order: the pictures that the page fetches early are those it shows then."""
+    first = bench.next_batch()
+    ahead = bench.auditing.ahead(first, "")
+    assert len(ahead) == len(first.items) and not set(ahead) & set(first.items)
+    bench.review(first)
+    second = bench.next_batch()
+    assert set(second.items) == set(ahead[: len(second.items)])
+
+
+def test_nothing_is_known_ahead_that_another_has_before_them(bench: Bench) -> None:
+    mine = bench.next_batch("me")
+    theirs = bench.next_batch("you")
+    assert not set(bench.auditing.ahead(mine, "me")) & set(theirs.items)
+    assert bench.auditing.ahead(replace(mine, audit=None), "me") == []

@@ -37,6 +37,7 @@ from lightbulb.services.media import Media
 from lightbulb.services.nearest import Nearest
 from lightbulb.services.outlook import Outlooks
 from lightbulb.services.plugins import DECODERS, FORMATS, STRATEGIES, TASKS, encoder_named
+from lightbulb.services.reviewing import Reviewing
 from lightbulb.services.scoring import Scoring
 from lightbulb.services.serving import Serving
 from lightbulb.services.uploading import Uploading
@@ -80,6 +81,7 @@ class Workspace:
     labeling: Labeling
     asking: Asking
     confirming: Confirming
+    reviewing: Reviewing
     doubting: Doubting
     flagging: Flagging
     outlooks: Outlooks
@@ -254,6 +256,7 @@ def _assemble(
             holdout_every=learning.holdout_every, rng=rngs[0], leases=leases,
         ),
         confirming=confirming,
+        reviewing=Reviewing(confirming, auditing, encoded_now),
         doubting=doubting,
         flagging=flagging,
         browsing=Browsing(

@@ -45,6 +45,15 @@ class Audit:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """An audit whose rest may be accepted now. batch: the newest that was drawn from it."""
+
+    batch: int
+    label: str
+    audit: Audit
+
+
+@dataclass(frozen=True)
 class Standing:
     """An audit as it is now. unknown: bool, aligned to its items, that nobody has judged.
 
@@ -125,9 +134,8 @@ class Auditing:
 
     def next_items(self, standing: Standing, size: int, client: str) -> Ints:
         """The next items of the order that nobody judged or has before them, up to the next look."""
-        held = self._batches.held_by_others(standing.stored.id, client, now() - HELD_FOR)
         unknown = standing.stored.items[standing.unknown]
-        free = ~np.isin(unknown, list(held))
+        free = ~np.isin(unknown, list(self._held_by_others(standing, client)))
         if standing.evidence.needed is not None and not standing.certified:
             before_look = free.copy()
             before_look[standing.evidence.needed :] = False
@@ -140,6 +148,32 @@ class Auditing:
         if batch.audit is None:
             return Audit(0, 0, batch.candidates, rest=batch.candidates)
         return self.standing(self._audits.get(batch.audit)).report()
+
+    def ahead(self, batch: Batch, client: str) -> list[ItemId]:
+        """What follows the batch in its audit's order, as many items again: likely the next batch.
+
+        Fetching their pictures early tells nobody anything, and the order was laid down before.
+        """
+        if batch.audit is None:
+            return []
+        standing = self.standing(self._audits.get(batch.audit))
+        taken = self._held_by_others(standing, client) | set(batch.items)
+        unknown = standing.stored.items[standing.unknown]
+        free = unknown[~np.isin(unknown, list(taken))]
+        return [int(item) for item in free[: len(batch.items)]]
+
+    def certificates(self) -> list[Certificate]:
+        """What may be accepted now, of whatever class: also where the present model proposes nothing of a
+        class any more, so that no batch would lead there."""
+        found = []
+        for stored in self._audits.all_running():
+            if stored.label not in self._catalog.classes:
+                continue
+            standing = self.standing(stored)
+            batch = self._batches.last_of_audit(stored.id) if standing.certified else None
+            if batch is not None:
+                found.append(Certificate(batch, stored.label, standing.report()))
+        return sorted(found, key=lambda one: self._label_index(one.label))
 
     def after(self, batch: Batch, judged: int, wrong: int) -> Audit:
         """What an answered batch has shown. Where it shows too many wrong ones, every proposal of the
@@ -186,6 +220,9 @@ class Auditing:
             )
         rest = [int(item) for item in standing.rest]
         return self._audits.accept(stored, standing.evidence.looks, rest, annotator), rest
+
+    def _held_by_others(self, standing: Standing, client: str) -> set[ItemId]:
+        return self._batches.held_by_others(standing.stored.id, client, now() - HELD_FOR)
 
     def _worth_going_on(self, standing: Standing, snapshot: Snapshot) -> bool:
         """A certificate is there or within reach. What nobody has begun makes way for the next model's."""

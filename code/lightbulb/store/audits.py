@@ -98,6 +98,17 @@ class AuditStore:
             number = connection.execute(query).scalar()
         return None if number is None else self.get(number)
 
+    def all_running(self) -> list[StoredAudit]:
+        """Of each class the newest audit, where that is running."""
+        query = (
+            select(func.max(audits.c.id))
+            .where(audits.c.ended_at.is_(None), ~_accepted(), ~_failed())
+            .group_by(audits.c.label)
+        )
+        with self._database.read() as connection:
+            numbers = connection.execute(query).scalars().all()
+        return [self.get(number) for number in numbers]
+
     def reached(self, number: int, looks: int) -> None:
         """Notes how many looks the audit came to; never takes one back."""
         with self._database.write() as connection:

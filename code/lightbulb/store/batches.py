@@ -62,6 +62,12 @@ class BatchStore:
         with self._database.read() as connection:
             return connection.execute(query).scalar()
 
+    def last_of_audit(self, audit: int) -> int | None:
+        """The newest batch drawn from an audit."""
+        query = select(func.max(batches.c.id)).where(batches.c.audit == audit)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar()
+
     def get(self, number: int) -> Batch:
         """The batch with all its items. Raises: NotFound."""
         with self._database.read() as connection:

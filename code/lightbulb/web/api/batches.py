@@ -7,19 +7,16 @@ from typing import Any
 
 from flask_openapi3 import APIBlueprint
 
-from lightbulb.records import Batch
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.auditing import Audit
+from lightbulb.services.reviewing import Review
 from lightbulb.web import schemas
 
 
 def add_batches(blueprint: APIBlueprint, workspace: Workspace) -> None:
     @blueprint.get("/batches/next", summary="Proposals of one class to confirm")
     def next_batch(query: schemas.BatchQuery) -> dict[str, Any]:
-        batch = workspace.confirming.next_batch(client=query.client, label=query.label)
-        if batch is None:
-            return {"batch": None, "label": None, "candidates": 0, "items": [], "audit": None}
-        return shape_batch(batch, workspace.confirming.audit_of(batch))
+        return shape_review(workspace.reviewing.next(client=query.client, label=query.label))
 
     @blueprint.post("/batches/<int:batch>", summary="Confirm a batch but for what is rejected")
     def answer_batch(path: schemas.BatchPath, body: schemas.BatchBody) -> dict[str, Any]:
@@ -40,17 +37,22 @@ def add_batches(blueprint: APIBlueprint, workspace: Workspace) -> None:
         return {"certified": certified, "action": action}
 
 
-def shape_batch(batch: Batch, audit: Audit) -> dict[str, Any]:
-    rows = zip(batch.items, batch.keys, batch.scores, strict=True)
+def shape_review(review: Review) -> dict[str, Any]:
+    """similar: an item's place in a row that has similar ones side by side. ahead: pictures to fetch early.
+    certificates: what may be accepted now, by any batch of its audit."""
+    batch = review.batch
+    rows = zip(batch.items, batch.keys, batch.scores, review.similar, strict=True) if batch else ()
     return {
-        "batch": batch.id,
-        "label": batch.label,
-        "candidates": batch.candidates,
+        "batch": batch.id if batch else None,
+        "label": batch.label if batch else None,
+        "candidates": batch.candidates if batch else 0,
         "items": [
-            {"item": item, "name": key, "media": f"/media/{item}", "score": score}
-            for item, key, score in rows
+            {"item": item, "name": key, "media": f"/media/{item}", "score": score, "similar": place}
+            for item, key, score, place in rows
         ],
-        "audit": shape_audit(audit),
+        "audit": shape_audit(review.audit) if review.audit else None,
+        "ahead": [f"/media/{item}" for item in review.ahead],
+        "certificates": [dataclasses.asdict(one) for one in review.certificates],
     }
 
 

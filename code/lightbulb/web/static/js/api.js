@@ -10,9 +10,12 @@
  * @typedef {{title: string, description: string, dataset: string, confidence: number,
  *   label: {type: string, classes: LabelClass[]}}} Task
  * @typedef {{item: number, label: string|null, seconds: number, client_id: string}} LabelRow
- * @typedef {{item: number, name: string, media: string, score: number}} BatchItem
+ * @typedef {{item: number, name: string, media: string, score: number, similar: number, place: number}} BatchItem
+ *   similar: place in a row with similar ones side by side; place: in the batch as it came, set by the page
  * @typedef {{audited: number, wrong: number, candidates: number, bound: number|null, certified: boolean, rest: number, needed: number|null}} Audit
- * @typedef {{batch: number|null, label: string, candidates: number, items: BatchItem[], audit: Audit|null}} Batch
+ * @typedef {{batch: number|null, label: string, candidates: number, items: BatchItem[], audit: Audit|null,
+ *   ahead: string[], certificates: Certificate[]}} Batch
+ * @typedef {{batch: number, label: string, audit: Audit}} Certificate
  * @typedef {{item: number, name: string, media: string, state: string, label: string|null,
  *   source: string|null, annotator: string|null, at: string|null, reason: string|null, proposal: Guess|null,
  *   guess: Guess|null, similarity: number|null, flag: Flag|null}} ListedItem
@@ -121,8 +124,8 @@ export const postFlag = (flag) => post("/api/flags", flag, { keepalive: true });
  * @returns {Promise<{answers: GivenAnswer[]}>} */
 export const getAnswers = (n, before) => json(`/api/answers?${query(before ? { n, before } : { n })}`);
 
-/** @param {string} client @returns {Promise<Batch>} */
-export const getNextBatch = (client) => json(`/api/batches/next?${query({ client })}`);
+/** @param {string} client @param {string} label "" for the class with most proposals @returns {Promise<Batch>} */
+export const getNextBatch = (client, label) => json(`/api/batches/next?${query(label ? { client, label } : { client })}`);
 
 /** @param {number} batch @param {{item: number, label: string|null}[]} rejected @param {number} seconds */
 export const postBatch = (batch, rejected, seconds) => post(`/api/batches/${batch}`, { rejected, seconds });

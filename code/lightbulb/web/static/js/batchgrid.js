@@ -1,36 +1,68 @@
 /**
- * The grid of a batch: ticked thumbnails to unselect, by mouse or keyboard, with one tab stop.
+ * The grid of a batch: ticked thumbnails to unselect or to relabel, by mouse, finger or keyboard, with one tab stop.
  *
  * @typedef {import("./api.js").BatchItem} BatchItem
- * @typedef {{item: BatchItem, element: HTMLElement, isTicked: boolean, label: string|null}} Cell
+ * @typedef {{item: BatchItem, element: HTMLElement, img: HTMLImageElement, isTicked: boolean, label: string|null}} Cell
  */
 import { make, setText } from "./dom.js";
 import { percent } from "./format.js";
-
-const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"]);
+import { gridTarget } from "./gridkeys.js";
+import { onPeek } from "./peeking.js";
+import { enlarge, thumbnail, widthFor } from "./thumbnails.js";
 
 export class BatchGrid {
-  /** @type {Cell[]} */ cells = [];
+  /** @type {Cell[]} in the order they are shown */ cells = [];
   /** @type {Cell|null} the cell that keys act on: the last one pointed at or focused */ active = null;
-  /** @type {Cell|null} where a shift-click range starts */ #anchor = null;
+  /** @type {Cell|null} where a range starts */ #anchor = null;
+  #size = 136; // CSS pixels: what a cell is at least wide
 
-  /** @param {HTMLElement} root @param {() => void} changed @param {() => string|null} brush the label that unselecting gives */
-  constructor(root, changed, brush) {
+  /**
+   * @param {HTMLElement} root
+   * @param {{changed: () => void, peek: (cell: Cell) => void, brush: () => string|null}} page
+   *   brush: the label that unselecting gives; peek: show this one larger
+   */
+  constructor(root, page) {
     this.root = root;
-    this.changed = changed;
-    this.brush = brush;
+    this.page = page;
     root.addEventListener("keydown", (event) => this.#onKey(event));
-    root.addEventListener("pointerleave", () => { this.active = this.#focused() ?? null; });
+    root.addEventListener("pointerleave", () => this.#activate(this.#focused() ?? null));
   }
 
   /** @param {BatchItem[]} items @returns {Promise<void>} settles once every thumbnail has loaded or failed */
   show(items) {
     this.active = this.#anchor = null;
+    const width = this.thumbnailWidth;
     const loads = /** @type {Promise<void>[]} */ ([]);
-    this.cells = items.map((item) => this.#makeCell(item, loads));
+    this.cells = items.map((item) => this.#makeCell(item, thumbnail(item.media, width), loads));
     this.root.replaceChildren(...this.cells.map((cell) => cell.element));
     this.cells.forEach((cell, index) => { cell.element.tabIndex = index === 0 ? 0 : -1; this.#render(cell); });
     return Promise.all(loads).then(() => undefined);
+  }
+
+  /** Show the cells in another order: ticks, labels and the focus stay. @param {(a: BatchItem, b: BatchItem) => number} compare */
+  sort(compare) {
+    const focused = this.#focused();
+    this.cells.sort((a, b) => compare(a.item, b.item));
+    this.root.append(...this.cells.map((cell) => cell.element));
+    if (focused) focused.element.focus();
+    else if (this.cells.length) this.#rove(this.cells[0]); // the first is where Tab leads
+  }
+
+  /** @param {number} size CSS pixels */
+  setSize(size) {
+    this.#size = size;
+    this.root.style.setProperty("--size", `${size}px`);
+    const width = this.thumbnailWidth;
+    for (const { img, item } of this.cells) if (img.isConnected) enlarge(img, item.media, width);
+  }
+
+  get columns() { return getComputedStyle(this.root).gridTemplateColumns.split(" ").length; }
+
+  /** The width to ask for, in device pixels. */
+  get thumbnailWidth() {
+    const gap = parseFloat(getComputedStyle(this.root).columnGap) || 0;
+    const columns = Math.max(1, Math.floor((this.root.clientWidth + gap) / (this.#size + gap)));
+    return widthFor(Math.max(this.#size, (this.root.clientWidth + gap) / columns - gap));
   }
 
   /** @returns {{item: number, label: string|null}[]} */
@@ -45,27 +77,34 @@ export class BatchGrid {
     cell.isTicked = isTicked;
     cell.label = isTicked ? null : label;
     this.#render(cell);
-    this.changed();
+    this.page.changed();
   }
 
-  /** @param {BatchItem} item @param {Promise<void>[]} loads @returns {Cell} */
-  #makeCell(item, loads) {
-    const img = make("img", { alt: "", decoding: "async", draggable: "false" });
+  /** @param {Cell} cell */
+  toggle(cell) {
+    this.#anchor = cell;
+    this.set(cell, !cell.isTicked, this.page.brush());
+  }
+
+  /** @param {BatchItem} item @param {HTMLImageElement} img @param {Promise<void>[]} loads @returns {Cell} */
+  #makeCell(item, img, loads) {
     const element = make("div", { class: "cell", role: "checkbox", "data-item": item.item, title: `${item.name}: ${percent(item.score)}` },
       img, make("span", { class: "tick" }), make("span", { class: "score" }, percent(item.score)), make("span", { class: "badge" }));
-    const cell = { item, element, isTicked: true, label: null };
-    loads.push(new Promise((resolve) => {
-      img.addEventListener("load", () => { img.classList.toggle("pixelated", Math.max(img.naturalWidth, img.naturalHeight) <= 128); resolve(); });
-      img.addEventListener("error", () => {
-        img.replaceWith(make("span", { class: "cell-note" }, `${item.name} cannot be shown`));
-        this.set(cell, false, null); // nobody can vouch for what they cannot see
-        resolve();
-      });
+    const cell = { item, element, img, isTicked: true, label: null };
+    const fail = () => {
+      img.replaceWith(make("span", { class: "cell-note" }, `${item.name} cannot be shown`));
+      this.set(cell, false, null); // nobody can vouch for what they cannot see
+    };
+    if (!img.complete) loads.push(new Promise((resolve) => {
+      for (const name of ["load", "error"]) img.addEventListener(name, () => resolve(), { once: true });
     }));
-    img.src = `${item.media}?width=256`;
+    else if (!img.naturalWidth) queueMicrotask(fail); // fetched ahead, in vain
+    img.addEventListener("error", fail, { once: true });
     element.addEventListener("click", (event) => this.#onClick(cell, event));
-    element.addEventListener("pointermove", () => { this.active = cell; });
-    element.addEventListener("focus", () => { this.active = cell; this.#rove(cell); });
+    onPeek(element, { save: () => ({ ...cell }), peek: (before) => { this.set(cell, before.isTicked, before.label); this.page.peek(cell); } });
+    // a page that scrolls under a resting pointer is no pointing
+    element.addEventListener("pointermove", ({ movementX, movementY }) => { if (movementX || movementY) this.#activate(cell); });
+    element.addEventListener("focus", () => { this.#activate(cell); this.#rove(cell); });
     return cell;
   }
 
@@ -76,48 +115,46 @@ export class BatchGrid {
     setText(/** @type {Element} */ (element.querySelector(".badge")), label ?? "");
   }
 
-  /** @param {Cell} cell */
-  #toggle(cell) { this.set(cell, !cell.isTicked, this.brush()); }
-
   /** @param {Cell} cell @param {MouseEvent} event */
   #onClick(cell, event) {
     cell.element.focus({ preventScroll: true });
-    if (event.shiftKey && this.#anchor) {
-      const [from, to] = [this.cells.indexOf(this.#anchor), this.cells.indexOf(cell)].sort((a, b) => a - b);
-      const { isTicked, label } = this.#anchor;
-      this.cells.slice(from, to + 1).forEach((each) => this.set(each, isTicked, label));
-      return;
-    }
-    this.#anchor = cell;
-    this.#toggle(cell);
+    if (event.shiftKey && this.#anchor) this.#setRange(this.#anchor, cell);
+    else this.toggle(cell);
+  }
+
+  /** @param {Cell} from gives its state to all up to `to` @param {Cell} to */
+  #setRange(from, to) {
+    const [first, last] = [this.cells.indexOf(from), this.cells.indexOf(to)].sort((a, b) => a - b);
+    this.cells.slice(first, last + 1).forEach((each) => this.set(each, from.isTicked, from.label));
   }
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
     const cell = this.#focused();
     if (!cell || event.ctrlKey || event.metaKey || event.altKey) return;
+    const index = this.cells.indexOf(cell);
+    const height = cell.element.offsetHeight || 1;
+    const target = gridTarget(event.key, index, { count: this.cells.length, columns: this.columns, rows: Math.floor(innerHeight / height) - 1 });
     if (event.key === " ") {
-      if (!event.repeat) { this.#anchor = cell; this.#toggle(cell); }
-    } else if (ARROWS.has(event.key)) {
-      const next = this.cells[this.#target(this.cells.indexOf(cell), event.key)];
-      next?.element.focus();
-      next?.element.scrollIntoView({ block: "nearest" });
+      if (!event.repeat) this.toggle(cell);
+    } else if (target !== null) {
+      const next = this.cells[target];
+      if (event.shiftKey) this.#setRange(this.#anchor ??= cell, next);
+      else this.#anchor = null;
+      next.element.focus({ preventScroll: true });
+      next.element.scrollIntoView({ block: "nearest" });
     } else return;
     event.preventDefault();
   }
 
-  /** @param {number} index @param {string} key @returns {number} index of the cell to go to; may be outside */
-  #target(index, key) {
-    const columns = getComputedStyle(this.root).gridTemplateColumns.split(" ").length;
-    const last = this.cells.length - 1;
-    if (key === "Home") return 0;
-    if (key === "End") return last;
-    if (key === "ArrowLeft") return index - 1;
-    if (key === "ArrowRight") return index + 1;
-    return key === "ArrowUp" ? index - columns : index + columns;
-  }
-
   #focused() { return this.cells.find((cell) => cell.element === document.activeElement); }
+
+  /** @param {Cell|null} cell */
+  #activate(cell) {
+    this.active?.element.classList.remove("active");
+    this.active = cell;
+    cell?.element.classList.add("active");
+  }
 
   /** @param {Cell} cell */
   #rove(cell) {

@@ -3,14 +3,17 @@ import { getNextBatch, postBatch } from "./api.js";
 import { setProblem } from "./banners.js";
 import { BatchGrid } from "./batchgrid.js";
 import { clientId } from "./client.js";
-import { announce, byId, make, setText, settings, sleep } from "./dom.js";
+import { announce, byId, make, setText, sleep } from "./dom.js";
 import { percent } from "./format.js";
 import { onShortcuts } from "./keys.js";
+import { renderAudit, renderOffers } from "./offer.js";
 import { outbox } from "./outbox.js";
+import { Preview } from "./preview.js";
+import { chooseAnyClass, chosenOrder, listenToClass, listenToOrder, listenToSize, renderBrush, renderClassCounts, sizeKey, wantedClass } from "./reviewtools.js";
 import { startShell } from "./shell.js";
-import { auditText, listenToOffer, offer, withdraw } from "./offer.js";
 import { onStatus, pollNow } from "./status.js";
 import { Stopwatch } from "./stopwatch.js";
+import { fetchAhead } from "./thumbnails.js";
 import { toast } from "./toast.js";
 import { isUndoing, undoLast } from "./undo.js";
 
@@ -19,9 +22,11 @@ const LONGEST_WAIT_MS = 8000;
 const SHORTEST_LOOK_MS = 300; // a second press of Enter must not confirm what nobody has seen
 
 const stopwatch = new Stopwatch();
-const grid = new BatchGrid(byId("grid"), renderCount, () => byId("brush").value || null);
+const grid = new BatchGrid(byId("grid"), { changed: renderCount, peek: (cell) => preview.open(cell), brush: () => byId("brush").value || null });
+const preview = new Preview(grid, () => batch?.label ?? "");
 /** @type {import("./api.js").Batch|null} */ let batch = null;
 /** @type {import("./api.js").Task} */ let task;
+/** @type {string[]} */ let classes = [];
 let isBusy = false;
 let isLoaded = false; // the thumbnails are there to be looked at
 let retry = 0;
@@ -33,21 +38,24 @@ function renderCount() {
   setText(byId("batch-selected"), `${ticked} selected`);
   setText(byId("confirm-text"), isLoaded ? `Confirm ${ticked}` : "Loading…");
   byId("confirm").disabled = isBusy || !isLoaded;
+  preview.render();
 }
 
 /** @param {import("./api.js").Batch} next */
 async function show(next) {
   batch = next;
   isLoaded = false;
+  preview.close();
   byId("nothing").hidden = true;
   byId("batch").hidden = false;
+  byId("batch").dataset.batch = String(next.batch);
   byId("headline").replaceChildren("Unselect everything that is not a ", make("em", {}, `“${next.label}”`));
   setText(byId("batch-count"), `${next.items.length} of ${next.candidates} proposed`);
-  setText(byId("audit-text"), auditText(next.audit));
-  offer(next.batch, next.label, next.audit, task.confidence);
-  renderBrush(next.label);
+  renderAudit(next.audit, task.confidence);
+  renderBrush(classes, next.label);
   const hadFocus = document.activeElement;
-  const loaded = grid.show(next.items);
+  const items = next.items.map((item, place) => ({ ...item, place }));
+  const loaded = grid.show(items.sort(chosenOrder()));
   renderCount();
   window.scrollTo({ top: 0 });
   if (!hadFocus || hadFocus === document.body || !hadFocus.isConnected || hadFocus.id === "confirm") grid.focusFirst();
@@ -57,21 +65,17 @@ async function show(next) {
   if (batch !== next) return;
   isLoaded = true;
   renderCount();
-}
-
-/** What a click on a ticked thumbnail turns it into. @param {string} label the batch's own */
-function renderBrush(label) {
-  const others = task.label.classes.filter(({ name }) => name !== label);
-  const before = byId("brush").value;
-  byId("brush").replaceChildren(make("option", { value: "" }, "just set aside"),
-    ...others.map(({ name }) => make("option", { value: name }, `it is ${name}`)));
-  byId("brush").value = others.some(({ name }) => name === before) ? before : "";
+  fetchAhead(next.ahead, grid.thumbnailWidth);
 }
 
 function showNothing() {
   batch = null;
+  preview.close();
   byId("batch").hidden = true;
   byId("nothing").hidden = false;
+  const label = wantedClass();
+  byId("any-class").hidden = !label;
+  setText(byId("nothing-title"), label ? `Nothing proposed as “${label}”` : "Nothing to confirm yet");
 }
 
 async function loadNext() {
@@ -80,9 +84,10 @@ async function loadNext() {
   const mine = asked;
   try {
     await outbox.flush(2000); // a label given a moment ago must not come back as a proposal
-    const next = await getNextBatch(clientId);
+    const next = await getNextBatch(clientId, wantedClass());
     if (mine !== asked) return;
     setProblem("batch", null);
+    renderOffers(next.certificates, task.confidence, { accepted: loadNext, undo });
     if (next.batch !== null && next.items.length) { await show(next); return; }
     showNothing();
   } catch (error) {
@@ -95,15 +100,14 @@ async function loadNext() {
 }
 
 async function confirm() {
-  if (!batch?.batch || isBusy || !isLoaded) return;
+  if (!batch?.batch || isBusy || !isLoaded || preview.isOpen) return;
   const { batch: id, label } = batch;
   isBusy = true;
   renderCount();
   let isDone = true;
   try {
     const rejected = grid.rejected;
-    const { confirmed, audit } = await postBatch(id, rejected, stopwatch.read());
-    offer(id, label, audit, task.confidence);
+    const { confirmed } = await postBatch(id, rejected, stopwatch.read());
     const relabelled = rejected.filter((each) => each.label !== null).length;
     const said = [`Confirmed ${confirmed} as ${label}`];
     if (relabelled) said.push(`${relabelled} relabelled`);
@@ -124,10 +128,7 @@ async function confirm() {
 async function undo() {
   if (isBusy || isUndoing()) return;
   closeToast();
-  if (await undoLast()) {
-    withdraw();
-    await loadNext();
-  }
+  if (await undoLast()) await loadNext();
 }
 
 /** A class key on the pointed-at or focused cell. @param {import("./api.js").LabelClass} chosen */
@@ -141,31 +142,39 @@ function relabel({ name }) {
 function listen() {
   byId("confirm").addEventListener("click", confirm);
   byId("undo").addEventListener("click", undo);
-  listenToOffer(loadNext, undo);
   byId("undo-empty").addEventListener("click", undo);
-  const size = byId("size");
-  const resize = () => byId("grid").style.setProperty("--size", `${size.value}px`);
-  size.value = settings.get("thumbnail-size", size.value);
-  size.addEventListener("input", () => { settings.set("thumbnail-size", size.value); resize(); });
-  resize();
-  onStatus(({ items }) => {
+  byId("any-class").addEventListener("click", chooseAnyClass);
+  listenToClass(classes, loadNext);
+  listenToOrder(grid);
+  listenToSize(grid);
+  onStatus(({ items, proposed }) => {
+    renderClassCounts(proposed);
     if (batch || byId("nothing").hidden || !items.proposed || isBusy) return;
-    loadNext(); // proposals have just come
+    if (!wantedClass() || proposed[wantedClass()]) loadNext(); // proposals have just come
   });
+  onShortcuts({ undo, classes: task.label.classes, choose: relabel, other });
+}
+
+/** @param {KeyboardEvent} event @returns {boolean} whether the key was used */
+function other({ key }) {
+  if (key === "Enter") confirm();
+  else if (key.toLowerCase() === "z") zoom();
+  else return sizeKey(key);
+  return true;
+}
+
+function zoom() {
+  if (preview.isOpen) preview.close();
+  else if (grid.active) preview.open(grid.active);
 }
 
 async function start() {
   task = await startShell();
+  classes = task.label.classes.map(({ name }) => name);
   listen();
-  const { classes } = task.label;
   setText(byId("nothing-text"), `The model proposes labels once it is sure enough (confidence ${percent(task.confidence, 0)}). They appear here by themselves.`);
-  const keys = classes.filter(({ key }) => key).map(({ key, name }) => (key === name ? key : `${key} for ${name}`));
+  const keys = task.label.classes.filter(({ key }) => key).map(({ key, name }) => (key === name ? key : `${key} for ${name}`));
   setText(byId("key-help"), `A class key (${keys.join(", ")}) gives the image under the pointer or the focus that class.`);
-  onShortcuts({ undo, classes, choose: relabel, other: (event) => {
-    if (event.key !== "Enter") return false;
-    confirm();
-    return true;
-  } });
   await loadNext();
 }
 

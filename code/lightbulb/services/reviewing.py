@@ -1,0 +1,64 @@
+"""What the Review page shows at once: a batch, how its items may be ordered, and what may be accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightbulb.autolabel.arrange import similarity_order
+from lightbulb.records import Batch, ItemId
+from lightbulb.services.auditing import Audit, Auditing, Certificate
+from lightbulb.services.confirming import Confirming
+from lightbulb.services.encoded import EncodedPool
+
+
+@dataclass(frozen=True)
+class Review:
+    """similar: place of each item of the batch in a row that has similar ones side by side, from 0.
+
+    ahead: items that the next batch is likely to hold, to fetch their pictures in time.
+    certificates: of whatever class; what the batch is a part of is among them, if it is certified.
+    """
+
+    batch: Batch | None
+    audit: Audit | None
+    similar: tuple[int, ...]
+    ahead: tuple[ItemId, ...]
+    certificates: tuple[Certificate, ...]
+
+
+class Reviewing:
+    def __init__(
+        self, confirming: Confirming, auditing: Auditing, encoded: Callable[[], EncodedPool]
+    ) -> None:
+        self._confirming = confirming
+        self._auditing = auditing
+        self._encoded = encoded
+
+    def next(self, *, client: str = "", label: str | None = None) -> Review:
+        """The next batch, as `Confirming.next_batch` draws it. Raises: LabelError."""
+        batch = self._confirming.next_batch(client=client, label=label)
+        certificates = tuple(self._auditing.certificates())
+        if batch is None:
+            return Review(None, None, (), (), certificates)
+        return Review(
+            batch,
+            self._confirming.audit_of(batch),
+            self._similar(batch.items),
+            tuple(self._auditing.ahead(batch, client)),
+            certificates,
+        )
+
+    def _similar(self, items: Sequence[ItemId]) -> tuple[int, ...]:
+        """Items without an embedding come last, in their order."""
+        order = np.arange(len(items), dtype=np.int64)
+        pool = self._encoded()  # once: rows of one pool mean nothing in another
+        if pool.ready:
+            rows = pool.rows(np.array(items, dtype=np.int64))
+            known, others = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+            order = np.concatenate([known[similarity_order(pool.points(rows[known]))], others])
+        places = np.empty(len(items), dtype=np.int64)
+        places[order] = np.arange(len(items))
+        return tuple(places.tolist())
