@@ -336,3 +336,24 @@ def test_the_bar_at_the_top(page: Any, server: RunningServer, truth: Mapping[str
     wait_for_text(page, "#training-doing", "^(fitting|scoring|up to date)$")
     wait_for_text(page, "#time-per-label", r"^\d+\.\d s$")
     wait_for_text(page, "#minutes-left", r"^(< 1|\d+) min left$")
+
+
+def test_two_fingers_zoom(browser: Any, server: RunningServer) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True)
+    page = context.new_page()
+    page.goto(server.base)
+    question(page)
+    box = page.locator("#stage").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    fingers = context.new_cdp_session(page)
+
+    def touch(kind: str, *apart: float) -> None:
+        points = [{"x": x + side * each, "y": y, "id": side} for each in apart for side in (-1, 1)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 20)
+    for apart in range(25, 65, 5):
+        touch("touchMove", apart)
+    touch("touchEnd")
+    assert scale(page) == pytest.approx(3, abs=0.3)
+    context.close()

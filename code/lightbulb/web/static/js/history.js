@@ -10,6 +10,7 @@ export class AnswerHistory {
   /** @type {number|undefined} the oldest action that was fetched */ #oldest;
   #isComplete = false;
   #at = -1; // -1: not looking back
+  #turns = 0; // times one turned forward: a step back that waits for the server is off then
 
   /** @returns {Entry|null} the answer looked at */
   get entry() { return this.#entries[this.#at] ?? null; }
@@ -36,24 +37,29 @@ export class AnswerHistory {
     this.#entries = [];
     this.#oldest = undefined;
     this.#isComplete = false;
-    this.#at = -1;
+    this.leave();
   }
 
   /** @param {number} item @returns {Question|undefined} as it was asked */
   questionOf(item) { return this.#entries.find(({ question }) => question.item === item)?.question; }
 
-  leave() { this.#at = -1; }
+  leave() {
+    this.#turns += 1;
+    this.#at = -1;
+  }
 
   /** One answer further back. @returns {Promise<Entry|null>} null when there is none @throws {ApiError} */
   async back() {
+    const turns = this.#turns;
     while (this.#at + 1 >= this.#entries.length && !this.#isComplete) await this.#fetchOlder();
-    if (this.#at + 1 >= this.#entries.length) return null;
+    if (turns !== this.#turns || this.#at + 1 >= this.#entries.length) return null;
     this.#at += 1;
     return this.entry;
   }
 
   /** @returns {Entry|null} null when that is the present again */
   forward() {
+    this.#turns += 1;
     this.#at = Math.max(-1, this.#at - 1);
     return this.entry;
   }
