@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from browser.driving import label_by_api, wait_for_labels
 from serving import RunningServer, write_config
 from support import copy_digits
 
@@ -66,6 +67,27 @@ def config(digits: Path, tmp_path: Path) -> Path:
     return write_config(
         tmp_path / "task.yml", tmp_path / "pool", auto_label={"confidence": 0.8, "batch_size": 30}
     )
+
+
+@pytest.fixture(scope="session")
+def labelled_server(
+    digits: Path, truth: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
+    """400 digits at the size that config/digits.yml has, and models of 20, 30, … 80 labels.
+
+    Shared: who changes which model serves changes it back.
+    """
+    folder = tmp_path_factory.mktemp("labelled")
+    pool = copy_digits(digits / "digits", folder / "pool", 400)
+    running = RunningServer(write_config(folder / "task.yml", pool, model={"image_size": 128}))
+    try:
+        for count in range(10, 90, 10):
+            label_by_api(running, truth, 10)
+            if count >= 20:
+                wait_for_labels(running, count)
+        yield running
+    finally:
+        running.kill()
 
 
 @pytest.fixture

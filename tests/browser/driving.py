@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import requests
+
+from serving import RunningServer
+
 SHOWN = "() => document.querySelector('#picture').dataset.item"
 NEXT_SHOWN = (
     "before => { const now = document.querySelector('#picture').dataset.item; return now && now !== before }"
@@ -24,6 +28,20 @@ def press_answer(page: Any, truth: Mapping[str, str]) -> str:
     page.keyboard.press(truth[name])
     page.wait_for_function(NEXT_SHOWN, arg=item, timeout=WAIT_MS)
     return name
+
+
+def label_by_api(server: RunningServer, truth: Mapping[str, str], count: int) -> None:
+    """Answers `count` questions rightly, without a page."""
+    questions = server.get(f"/api/questions?n={count}&client=script")["questions"]
+    answers = [{"item": one["item"], "label": truth[one["name"]]} for one in questions]
+    requests.post(f"{server.base}/api/labels", json={"labels": answers}, timeout=30).raise_for_status()
+
+
+def wait_for_labels(server: RunningServer, count: int) -> None:
+    """Until a model knows so many labels."""
+    server.wait_until(
+        "/api/status", lambda now: now["model"] and now["model"]["labels"] == count, seconds=120
+    )
 
 
 def value(page: Any, selector: str) -> str:

@@ -5,48 +5,19 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
-from browser.driving import WAIT_MS, value, wait_for_text
+from browser.driving import WAIT_MS, label_by_api, value, wait_for_text
 from serving import RunningServer, write_config
 from support import copy_digits
 
 pytestmark = pytest.mark.browser
 
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
-
-
-@pytest.fixture(scope="module")
-def labelled(
-    digits: Path, truth: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningServer]:
-    """400 digits, models of 20, 30, 40, 50 and 60 labels."""
-    folder = tmp_path_factory.mktemp("model-page")
-    copy_digits(digits / "digits", folder / "pool", 400)
-    server = RunningServer(write_config(folder / "task.yml", folder / "pool"))
-    for count in range(10, 70, 10):
-        label(server, truth, 10)
-        if count >= 20:
-            server.wait_until(
-                "/api/status", lambda now, n=count: now["model"] and now["model"]["labels"] == n
-            )
-    yield server
-    server.kill()
-
-
-def wait_for_labels(server: RunningServer, count: int) -> None:
-    server.wait_until("/api/status", lambda now: now["model"] and now["model"]["labels"] == count)
-
-
-def label(server: RunningServer, truth: Mapping[str, str], count: int) -> None:
-    questions = server.get(f"/api/questions?n={count}")["questions"]
-    answers = [{"item": one["item"], "label": truth[one["name"]]} for one in questions]
-    requests.post(f"{server.base}/api/labels", json={"labels": answers}, timeout=30).raise_for_status()
 
 
 def open_model(page: Any, server: RunningServer, viewport: Mapping[str, int]) -> None:
@@ -63,15 +34,17 @@ def rows(page: Any, selector: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("viewport", [DESK, PHONE])
 def test_nothing_lies_beside_the_window(
-    page: Any, labelled: RunningServer, viewport: Mapping[str, int]
+    page: Any, labelled_server: RunningServer, viewport: Mapping[str, int]
 ) -> None:
-    open_model(page, labelled, viewport)
+    open_model(page, labelled_server, viewport)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= viewport["width"]
 
 
-def test_the_curve_is_read_by_pointer_by_key_and_as_a_table(page: Any, labelled: RunningServer) -> None:
-    open_model(page, labelled, DESK)
-    history = [row for row in labelled.get("/api/history")["models"] if row["accuracy"] is not None]
+def test_the_curve_is_read_by_pointer_by_key_and_as_a_table(
+    page: Any, labelled_server: RunningServer
+) -> None:
+    open_model(page, labelled_server, DESK)
+    history = [row for row in labelled_server.get("/api/history")["models"] if row["accuracy"] is not None]
     points = sorted({row["labels"]: row for row in history}.values(), key=lambda row: row["labels"])
     first, last = points[0], points[-1]
     assert value(page, "#curve-value").startswith(f"{last['labels']} labels: {100 * last['accuracy']:.1f} %")
@@ -93,9 +66,9 @@ def test_the_curve_is_read_by_pointer_by_key_and_as_a_table(page: Any, labelled:
     assert [(int(row[0]), int(row[3])) for row in shown] == [(p["labels"], p["n"]) for p in reversed(points)]
 
 
-def test_classes_and_calibration_are_what_was_measured(page: Any, labelled: RunningServer) -> None:
-    open_model(page, labelled, DESK)
-    model = labelled.get("/api/model")["model"]
+def test_classes_and_calibration_are_what_was_measured(page: Any, labelled_server: RunningServer) -> None:
+    open_model(page, labelled_server, DESK)
+    model = labelled_server.get("/api/model")["model"]
 
     def share(number: float | None) -> str:
         return "–" if number is None else f"{100 * number:.1f} %"
@@ -114,11 +87,11 @@ def test_classes_and_calibration_are_what_was_measured(page: Any, labelled: Runn
 
 @pytest.mark.parametrize("viewport", [DESK, PHONE])
 def test_from_a_cell_to_the_items_it_counted(
-    page: Any, labelled: RunningServer, viewport: Mapping[str, int], truth: Mapping[str, str]
+    page: Any, labelled_server: RunningServer, viewport: Mapping[str, int], truth: Mapping[str, str]
 ) -> None:
     """By mouse on the desk, by keyboard alone on the phone."""
-    open_model(page, labelled, viewport)
-    confusion = labelled.get("/api/model")["model"]["confusion"]
+    open_model(page, labelled_server, viewport)
+    confusion = labelled_server.get("/api/model")["model"]["confusion"]
     cells = [(row, column) for row in range(10) for column in range(10) if confusion[row][column]]
     assert len(page.query_selector_all("#confusion button")) == len(cells)
     row, column = next((cell for cell in cells if cell[0] != cell[1]), cells[-1])
@@ -139,9 +112,9 @@ def test_from_a_cell_to_the_items_it_counted(
     assert names[0] in value(page, "#tiles")
 
 
-def test_arrow_keys_go_from_count_to_count(page: Any, labelled: RunningServer) -> None:
-    open_model(page, labelled, DESK)
-    confusion = labelled.get("/api/model")["model"]["confusion"]
+def test_arrow_keys_go_from_count_to_count(page: Any, labelled_server: RunningServer) -> None:
+    open_model(page, labelled_server, DESK)
+    confusion = labelled_server.get("/api/model")["model"]["confusion"]
     diagonal = [one for one in range(10) if confusion[one][one]]
     page.focus(f'#confusion [data-cell="{diagonal[0]},{diagonal[0]}"]')
     page.keyboard.press("ArrowUp")  # nothing above: stays
@@ -153,25 +126,25 @@ def test_arrow_keys_go_from_count_to_count(page: Any, labelled: RunningServer) -
 
 @pytest.mark.parametrize("viewport", [DESK, PHONE])
 def test_roll_back_and_release(
-    page: Any, labelled: RunningServer, truth: Mapping[str, str], viewport: Mapping[str, int]
+    page: Any, labelled_server: RunningServer, truth: Mapping[str, str], viewport: Mapping[str, int]
 ) -> None:
     """By mouse on the desk, by keyboard alone on the phone."""
-    open_model(page, labelled, viewport)
-    newest = labelled.get("/api/status")["model"]["version"]
-    oldest = labelled.get("/api/models")["models"][-1]
+    open_model(page, labelled_server, viewport)
+    newest = labelled_server.get("/api/status")["model"]["version"]
+    oldest = labelled_server.get("/api/models")["models"][-1]
     act(page, f'[data-key="serve-{oldest["version"]}"]', by_key=viewport is PHONE)
     wait_for_text(page, "#pinned-text", f"^Model {oldest['version']} serves until")
     wait_for_text(page, "#model-summary", f"^Model {oldest['version']}, {oldest['labels']} labels")
     wait_for_text(page, "#training", "No")
-    label(labelled, truth, 2)  # kept, and not learnt from yet
-    page.goto(f"{labelled.base}/try")
+    label_by_api(labelled_server, truth, 2)  # kept, and not learnt from yet
+    page.goto(f"{labelled_server.base}/try")
     wait_for_text(page, "#banners", f"Model {oldest['version']} serves, because it was chosen")
-    assert labelled.get("/api/status")["model"]["version"] == oldest["version"]
-    open_model(page, labelled, viewport)
+    assert labelled_server.get("/api/status")["model"]["version"] == oldest["version"]
+    open_model(page, labelled_server, viewport)
     act(page, "#release", by_key=viewport is PHONE)
     page.wait_for_selector("#pinned", state="hidden", timeout=WAIT_MS)
     wait_for_text(page, "#training", "Yes")
-    status = labelled.wait_until("/api/status", lambda now: now["model"]["version"] > newest)
+    status = labelled_server.wait_until("/api/status", lambda now: now["model"]["version"] > newest)
     assert status["model"]["labels"] == status["items"]["labelled"] and status["pinned"] is None
     page.wait_for_selector("#banners .banner", state="detached", timeout=WAIT_MS)
 
@@ -185,8 +158,8 @@ def act(page: Any, selector: str, *, by_key: bool) -> None:
         page.click(selector)
 
 
-def test_downloads(page: Any, labelled: RunningServer) -> None:
-    open_model(page, labelled, DESK)
+def test_downloads(page: Any, labelled_server: RunningServer) -> None:
+    open_model(page, labelled_server, DESK)
     version = re.match(r"Model (\d+)", value(page, "#model-summary"))
     assert version is not None
     with page.expect_download() as started:

@@ -15,8 +15,7 @@ from PIL import Image
 
 from browser.conftest import installed_browser
 from browser.driving import WAIT_MS, value, wait_for_text
-from serving import RunningServer, write_config
-from support import copy_digits
+from serving import RunningServer
 
 pytestmark = pytest.mark.browser
 
@@ -27,26 +26,6 @@ ZERO = [
     (0.5 + 0.22 * math.sin(math.tau * at / 24), 0.5 - 0.36 * math.cos(math.tau * at / 24)) for at in range(25)
 ]
 ONE = [(0.5, 0.1), (0.5, 0.9)]
-
-
-@pytest.fixture(scope="module")
-def trained_server(
-    digits: Path, truth: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningServer]:
-    """400 digits, at the size that config/digits.yml has, and 80 labels."""
-    folder = tmp_path_factory.mktemp("try-page")
-    pool = copy_digits(digits / "digits", folder / "pool", 400)
-    config = write_config(folder / "task.yml", pool, model={"image_size": 128})
-    server = RunningServer(config)
-    for count in range(10, 90, 10):
-        questions = server.get("/api/questions?n=10")["questions"]
-        answers = [{"item": one["item"], "label": truth[one["name"]]} for one in questions]
-        requests.post(f"{server.base}/api/labels", json={"labels": answers}, timeout=30).raise_for_status()
-        server.wait_until(
-            "/api/status", lambda now, n=count: n < 20 or (now["model"] or {}).get("labels") == n
-        )
-    yield server
-    server.kill()
 
 
 def open_tab(page: Any, server: RunningServer, tab: str, viewport: Mapping[str, int] = DESK) -> None:
@@ -68,9 +47,9 @@ def stroke(page: Any, points: list[tuple[float, float]]) -> None:
 
 @pytest.mark.parametrize("viewport", [DESK, PHONE])
 def test_a_drawn_digit_is_scored_right(
-    page: Any, trained_server: RunningServer, viewport: Mapping[str, int]
+    page: Any, labelled_server: RunningServer, viewport: Mapping[str, int]
 ) -> None:
-    open_tab(page, trained_server, "draw", viewport)
+    open_tab(page, labelled_server, "draw", viewport)
     page.wait_for_function("() => document.querySelector('#light-on-dark').checked")  # as the digits are
     stroke(page, ZERO)
     wait_for_text(page, "#predicted", "^0, ")
@@ -89,9 +68,9 @@ def test_a_drawn_digit_is_scored_right(
 
 
 def test_strokes_are_undone_one_by_one_and_the_answer_follows(
-    page: Any, trained_server: RunningServer
+    page: Any, labelled_server: RunningServer
 ) -> None:
-    open_tab(page, trained_server, "draw")
+    open_tab(page, labelled_server, "draw")
     page.wait_for_function("() => document.querySelector('#light-on-dark').checked")
     stroke(page, ONE)
     before = wait_for_text(page, "#predicted", "^1, ")
@@ -110,9 +89,9 @@ def test_strokes_are_undone_one_by_one_and_the_answer_follows(
     assert black == [0, 0, 0, 255]
 
 
-def test_by_keyboard_alone_on_a_phone(page: Any, trained_server: RunningServer, digits: Path) -> None:
+def test_by_keyboard_alone_on_a_phone(page: Any, labelled_server: RunningServer, digits: Path) -> None:
     page.set_viewport_size(PHONE)
-    page.goto(f"{trained_server.base}/try")
+    page.goto(f"{labelled_server.base}/try")
     page.focus("#tab-image")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("() => document.activeElement.id") == "tab-draw" and page.is_visible("#canvas")
@@ -124,7 +103,7 @@ def test_by_keyboard_alone_on_a_phone(page: Any, trained_server: RunningServer, 
     page.keyboard.press("Enter")
     page.wait_for_selector("#nearest-list li", timeout=WAIT_MS)
     files = {"files": ("0000.png", picture)}
-    answer = requests.post(f"{trained_server.base}/score?nearest=5", files=files, timeout=30).json()
+    answer = requests.post(f"{labelled_server.base}/score?nearest=5", files=files, timeout=30).json()
     best = max(range(10), key=lambda one: answer["scores"][0][one])
     assert value(page, "#predicted") == f"{best}, {100 * answer['scores'][0][best]:.1f} %"
     shown = [int(one.get_attribute("data-item")) for one in page.query_selector_all("#nearest-list li")]
@@ -146,7 +125,7 @@ def camera_page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @pytest.mark.parametrize("camera_page", [[ALLOWED]], indirect=True)
 def test_the_camera_is_scored_live_one_frame_at_a_time_and_released(
-    camera_page: Any, trained_server: RunningServer
+    camera_page: Any, labelled_server: RunningServer
 ) -> None:
     page, waiting, most, answers = camera_page, set(), [0], [0]
 
@@ -161,7 +140,7 @@ def test_the_camera_is_scored_live_one_frame_at_a_time_and_released(
 
     page.on("request", asked)
     page.on("requestfinished", answered)
-    open_tab(page, trained_server, "camera")
+    open_tab(page, labelled_server, "camera")
     page.focus("#camera-start")
     page.keyboard.press("Enter")
     wait_for_text(page, "#camera-rate", r"^\d+\.\d images a second")
@@ -184,9 +163,9 @@ def test_the_camera_is_scored_live_one_frame_at_a_time_and_released(
 
 
 @pytest.mark.parametrize("camera_page", [[ALLOWED]], indirect=True)
-def test_another_tab_releases_the_camera(camera_page: Any, trained_server: RunningServer) -> None:
+def test_another_tab_releases_the_camera(camera_page: Any, labelled_server: RunningServer) -> None:
     page = camera_page
-    open_tab(page, trained_server, "camera")
+    open_tab(page, labelled_server, "camera")
     page.click("#camera-start")
     wait_for_text(page, "#camera-rate", "images a second")
     page.evaluate("() => { window.track = document.querySelector('#camera').srcObject.getTracks()[0] }")
@@ -196,13 +175,13 @@ def test_another_tab_releases_the_camera(camera_page: Any, trained_server: Runni
 
 @pytest.mark.parametrize("camera_page", [["--deny-permission-prompts"]], indirect=True)
 def test_a_refused_camera_and_an_insecure_page_are_explained(
-    camera_page: Any, trained_server: RunningServer
+    camera_page: Any, labelled_server: RunningServer
 ) -> None:
     page = camera_page
-    open_tab(page, trained_server, "camera")
+    open_tab(page, labelled_server, "camera")
     page.click("#camera-start")
     assert "did not allow the camera" in wait_for_text(page, "#try-error", "camera")
     page.add_init_script("Object.defineProperty(Navigator.prototype, 'mediaDevices', { value: undefined })")
-    open_tab(page, trained_server, "camera")
+    open_tab(page, labelled_server, "camera")
     page.click("#camera-start")
     assert "only over https, or on localhost" in wait_for_text(page, "#try-error", "https")

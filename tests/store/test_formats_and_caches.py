@@ -13,7 +13,7 @@ from lightbulb.records import ActionKind, Label, Source
 from lightbulb.store import embeddings
 from lightbulb.store.embeddings import EmbeddingCache, RowsByHash, as_hashes
 from lightbulb.store.formats.csv_table import CsvTable
-from lightbulb.store.models import ModelFolder
+from lightbulb.store.models import ModelFolder, versions_to_keep
 
 
 def vectors(n: int, seed: int = 0) -> np.ndarray:
@@ -127,3 +127,9 @@ def test_rows_are_found_among_sorted_and_unsorted_hashes(monkeypatch: pytest.Mon
         assert len(rows) == known
         expected = [*range(known), *[-1] * (len(hashes) - known), -1]
         assert rows.find(wanted).tolist() == expected
+
+
+def test_models_are_kept_the_more_thinly_the_older_they_are() -> None:
+    kept = versions_to_keep(range(1, 2345), keep=3)
+    assert sorted(kept) == [1000, 2000, 2100, 2200, 2300, 2320, 2330, 2340, 2342, 2343, 2344]
+    assert versions_to_keep([4, 7], keep=3) == {4, 7}

@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ log = structlog.get_logger()
 ARRAYS, CARD = "model.safetensors", "model.json"
 PINNED = "pinned.json"  # beside the folders: the model that a person chose to serve
 FORMAT = 1
+STEPS_BACK = (1, 10, 100, 1000)
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,23 @@ class ModelFolder:
 
     def _prune(self) -> None:
         with self._lock:
-            kept = {*sorted(self.versions())[-self._keep :], self.pinned()}
-            for version in set(self.versions()) - kept:
+            kept = versions_to_keep(self.versions(), self._keep)
+            for version in set(self.versions()) - kept - {self.pinned()}:
                 shutil.rmtree(self._directory / f"{version:06d}", ignore_errors=True)
         for leftover in self._directory.glob(".*"):
             if len(leftover.name) == 33:  # a folder half written when the process was killed
                 shutil.rmtree(leftover, ignore_errors=True)
+
+
+def versions_to_keep(versions: Iterable[int], keep: int) -> set[int]:
+    """The newest `keep`, and as many of every tenth, hundredth and thousandth version.
+
+    A model comes with every answer, and who rolls back wants to go further back than a few of them.
+    """
+    newest_first = sorted(versions, reverse=True)
+    return {
+        version for step in STEPS_BACK for version in [one for one in newest_first if one % step == 0][:keep]
+    }
 
 
 class ModelHistory:

@@ -38,7 +38,7 @@ function draw() {
       shape("title", {}, `${span(bin)} sure: ${percent(right)} of ${bin.n} right`)));
     svg.append(shape("line", { class: "whisker", x1: middle, x2: middle, y1: toY(Number(bin.right_low)), y2: toY(Number(bin.right_high)) }),
       shape("circle", { class: "bin-mean", cx: toX(Number(bin.confidence)), cy: top, r: 3.5 }),
-      shape("text", { class: "tick-text bin-n", x: middle, y: toY(0) - 6, "text-anchor": "middle" }, String(bin.n)));
+      shape("text", { class: "tick-text bin-n", x: toX(bin.low) + 4, y: toY(0) - 6 }, String(bin.n)));
   }
   svg.append(shape("line", { class: "diagonal", x1: toX(0), y1: toY(0), x2: toX(1), y2: toY(1) }));
   box.replaceChildren(svg);

@@ -22,14 +22,15 @@ const reading = (row) => `${plural(row.labels, "label")}: ${percent(Number(row.a
 export class LearningCurve {
   /** @type {Row[]} */ points = [];
   at = 0;
-  serving = 0;
+  serving = 0; // the version that serves
+  isFree = false; // someone reads off another than that
 
   constructor() {
     this.box = byId("curve");
     this.reader = byId("curve-at");
     this.details = byId("curve-table");
     onWidth(this.box, () => this.#draw());
-    this.reader.addEventListener("input", () => this.#read(Number(this.reader.value)));
+    this.reader.addEventListener("input", () => { this.isFree = true; this.#read(Number(this.reader.value)); });
     this.box.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => this.#onPointer(event));
     this.box.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => this.#onPointer(event));
     // a curve may have thousands of rows: they are made when someone wants them
@@ -38,7 +39,6 @@ export class LearningCurve {
 
   /** @param {Row[]} rows one for each model @param {number} serving the version that serves */
   show(rows, serving) {
-    const followed = this.at === this.points.length - 1 || !this.points.length;
     this.points = curvePoints(rows);
     this.serving = serving;
     const isShort = this.points.length < 2;
@@ -47,7 +47,8 @@ export class LearningCurve {
     this.details.hidden = !this.points.length;
     setText(byId("curve-note"), isShort ? "The curve begins with the second model that was measured, on 5 held-out labels or more."
       : "Accuracy on held-out items with its 95% interval, against the labels given.");
-    this.#read(followed ? this.points.length - 1 : Math.min(this.at, this.points.length - 1));
+    const at = this.points.findIndex(({ version }) => version === serving);
+    this.#read(this.isFree || at < 0 ? Math.min(this.at, this.points.length - 1) : at);
     this.#draw();
     this.#fillTable();
   }
@@ -98,6 +99,7 @@ export class LearningCurve {
   #onPointer(event) {
     if (this.points.length < 2 || !this.scales) return;
     const x = event.clientX - this.box.getBoundingClientRect().left;
+    this.isFree = true;
     const distances = this.points.map(({ labels }) => Math.abs(/** @type {any} */ (this.scales).toX(labels) - x));
     this.#read(distances.indexOf(Math.min(...distances)));
   }
