@@ -13,6 +13,7 @@ from lightbulb.services import asking
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.catalog import Catalog
 from lightbulb.services.listing import KeyIndex, Listing
+from lightbulb.services.uploading import SentFile
 from support import answer, config_for, copy_digits, learn, opened
 
 
@@ -22,8 +23,12 @@ def as_if_opened_anew(workspace: Workspace) -> Catalog:
 
 def assert_up_to_date(workspace: Workspace) -> None:
     view, fresh = workspace.catalog.view, as_if_opened_anew(workspace).view
-    for name in ("labels", "sources", "asked", "skipped_at", "orphaned", "doubts"):
+    for name in (
+        "ids", "labels", "sources", "given_at", "asked", "skipped_at", "orphaned", "doubts",
+        "broken", "held_out", "draws",
+    ):  # fmt: skip
         np.testing.assert_array_equal(getattr(view, name), getattr(fresh, name), err_msg=name)
+    assert view.keys == fresh.keys
     barred, expected = (set(zip(one.barred_items, one.barred_labels, strict=True)) for one in (view, fresh))
     assert barred == expected
     assert (view.last_action, view.recalled) == (fresh.last_action, fresh.recalled)
@@ -56,6 +61,25 @@ def test_the_view_follows_every_step_as_if_read_anew(
         for _ in range(6):
             workspace.labeling.undo()
             assert_up_to_date(workspace)
+
+
+def test_the_view_follows_bulk_steps_and_added_files(workspace: Workspace, pool: Path) -> None:
+    learn(workspace)
+    workspace.labeling.save([Answer(3, "1"), Answer(4, None)])
+    (pool / "0007.png").unlink()
+    data = (pool / "0008.png").read_bytes()
+    workspace.rescan()
+    assert_up_to_date(workspace)
+    workspace.uploading.add([SentFile("a/new.png", data + b"!"), SentFile("0007.png", data + b"?")])
+    assert len(workspace.catalog.view.ids) == 61 and not workspace.catalog.view.broken.any()
+    assert_up_to_date(workspace)
+    workspace.labeling.save_together([Answer(item, "2") for item in (3, 5, 61)])
+    assert_up_to_date(workspace)
+    workspace.labeling.remove([3, 61])
+    assert_up_to_date(workspace)
+    for _ in range(4):
+        workspace.labeling.undo()
+        assert_up_to_date(workspace)
 
 
 def test_positions_with_and_without_gaps() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lightbulb.training import near_duplicates as module
-from lightbulb.training.near_duplicates import conflicting, duplicate_groups, near_any
+from lightbulb.training.near_duplicates import conflicting, duplicate_groups, duplicate_labels, near_any
 
 
 def directions(*degrees: float) -> np.ndarray:
@@ -40,3 +40,22 @@ def test_groups_do_not_depend_on_how_many_are_compared_at_once(monkeypatch: pyte
 def test_only_groups_with_different_labels_conflict() -> None:
     groups = [np.array([0, 1]), np.array([2, 3])]
     assert [group.tolist() for group in conflicting(groups, np.array([1, 1, 0, 1]))] == [[2, 3]]
+
+
+def planted(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(2,000 points in 40 clouds, the last 200 of which are near copies of the first 200; which copy is of
+    which)."""
+    clouds = rng.normal(size=(40, 32))
+    points = clouds[rng.integers(0, 40, 1800)] + rng.normal(size=(1800, 32))
+    copies = points[:200] + 0.1 * rng.normal(size=(200, 32))
+    return np.concatenate([points, copies]).astype(np.float32), np.arange(200)
+
+
+def test_of_many_only_the_same_cells_are_compared_and_hardly_a_pair_is_missed() -> None:
+    points, of = planted(np.random.default_rng(1))
+    exact = duplicate_labels(lambda rows: points[rows], len(points), np.random.default_rng(0))
+    cells = duplicate_labels(lambda rows: points[rows], len(points), np.random.default_rng(0), most_exact=500)
+    assert (exact[1800:] == exact[of]).all()
+    assert (cells[1800:] == cells[of]).mean() > 0.97
+    together = cells[:, None] == cells[None, :]  # no two that are not alike
+    assert (exact[:, None] == exact[None, :])[together].all()

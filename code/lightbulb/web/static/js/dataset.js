@@ -27,6 +27,7 @@ let values = readAddress();
 let isStale = false; // the list is not as the server has it: something in the dialog changed
 let isReady = false; // what is on screen is where the address says
 /** @type {HTMLElement|null} what opened the dialog, if it was no tile */ let opener = null;
+let openIndex = 0; // of the item in the dialog; the browser gives the focus back to the tile that it began with
 
 /** @param {any} error */
 const failed = (error) => toast(`Could not list the items: ${error.message}`, { level: "error" });
@@ -90,12 +91,12 @@ async function openAt(index) {
   const item = await grid.pages.load(index);
   if (!item) return;
   opener = null;
-  grid.grid.active = index;
+  openIndex = index;
   dialog.open({ ...item });
 }
 
 function makeDialog(/** @type {import("./api.js").LabelClass[]} */ classes) {
-  const at = (/** @type {number} */ by) => grid.grid.active + by;
+  const at = (/** @type {number} */ by) => openIndex + by;
   return new ItemDialog(classes, {
     changed: (item, said) => {
       isStale = true;
@@ -105,13 +106,13 @@ function makeDialog(/** @type {import("./api.js").LabelClass[]} */ classes) {
     canStep: (by) => opener === null && at(by) >= 0 && at(by) < grid.pages.total,
     step: async (by) => {
       const item = await grid.pages.load(at(by));
-      if (item) grid.grid.active = at(by);
+      if (item) openIndex = at(by);
       return item && { ...item };
     },
     closed: async () => {
       if (isStale) await reload();
-      if (values.view === "items") grid.grid.focus(grid.grid.active);
-      else opener?.focus();
+      if (opener === null) grid.grid.focus(openIndex);
+      else opener.focus();
     },
     like: (item) => like(item.item),
   });

@@ -1,0 +1,332 @@
+"""The Dataset page as a person uses it: by mouse and by keyboard, on a desk and on a phone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from PIL import Image
+
+from browser.driving import WAIT_MS, value, wait_for_text
+from serving import RunningServer, write_config
+from support import copy_digits
+
+pytestmark = pytest.mark.browser
+
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
+HOSTILE = "<img src=x onerror=alert(1)>.png"
+
+
+@pytest.fixture(scope="module")
+def served(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """120 digits, for the tests that leave no file behind; each takes back what it did."""
+    folder = tmp_path_factory.mktemp("served")
+    pool = copy_digits(digits / "digits", folder / "pool", 120)
+    running = RunningServer(write_config(folder / "task.yml", pool))
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def shared(served: RunningServer) -> Iterator[RunningServer]:
+    yield served
+    while requests.post(f"{served.base}/api/undo", json={}, timeout=30).ok:
+        pass
+    flags = {"items": [row["item"] for row in served.get("/api/items?state=flagged")["items"]]}
+    if flags["items"]:
+        requests.post(f"{served.base}/api/flags/many", json={**flags, "flagged": False}, timeout=30)
+
+
+@pytest.fixture
+def pool(digits: Path, tmp_path: Path) -> Path:
+    return copy_digits(digits / "digits", tmp_path / "pool", 120)
+
+
+@pytest.fixture
+def server(pool: Path, tmp_path: Path) -> Iterator[RunningServer]:
+    running = RunningServer(write_config(tmp_path / "task.yml", pool))
+    yield running
+    running.kill()
+
+
+def open_dataset(page: Any, server: RunningServer, query: str = "") -> None:
+    page.goto(f"{server.base}/dataset{query}")
+    page.wait_for_selector("#tiles li[data-item]", timeout=WAIT_MS)
+
+
+def tile(index: int) -> str:
+    return f'#tiles li[data-index="{index}"]'
+
+
+def wait_for_tile(page: Any, index: int, part: str, pattern: str) -> None:
+    page.wait_for_selector(f"{tile(index)} {part}", timeout=WAIT_MS)
+    wait_for_text(page, f"{tile(index)} {part}", pattern)
+
+
+def selected(page: Any) -> list[int]:
+    cells = page.query_selector_all('#tiles li[aria-selected="true"]')
+    return sorted(int(cell.get_attribute("data-index")) for cell in cells)
+
+
+def focused(page: Any) -> int:
+    return int(page.evaluate("() => document.activeElement.dataset.index ?? -1"))
+
+
+def labels_of(server: RunningServer) -> dict[str, str | None]:
+    return {row["name"]: row["label"] for row in server.get("/api/items?limit=500")["items"]}
+
+
+def labelled(server: RunningServer, count: int) -> None:
+    server.wait_until("/api/status", lambda now: now["items"]["labelled"] == count, seconds=15)
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["1440", "360"])
+def test_select_and_label_by_mouse(page: Any, shared: RunningServer, viewport: dict[str, int]) -> None:
+    page.set_viewport_size(viewport)
+    open_dataset(page, shared)
+    page.click(tile(1))
+    assert selected(page) == [1]
+    page.click(tile(3), modifiers=["Control"])
+    assert selected(page) == [1, 3]
+    page.click(tile(5), modifiers=["Shift"])
+    page.wait_for_function("() => document.querySelectorAll('#tiles [aria-selected=true]').length === 3")
+    assert selected(page) == [3, 4, 5]
+    page.click(tile(2))
+    page.click(f"{tile(4)} .tile-tick")  # a tick adds to what is selected
+    assert selected(page) == [2, 4]
+    assert value(page, "#selected-count") == "2 selected"
+    page.click('#bulk-classes [data-class="7"]')
+    labelled(shared, 2)
+    assert [name for name, label in labels_of(shared).items() if label == "7"] == ["0002.png", "0004.png"]
+    wait_for_tile(page, 2, ".tile-state", "^7")
+    assert selected(page) == []
+    page.click("#toasts .toast-action")
+    labelled(shared, 0)
+    page.click("#select-all")
+    wait_for_text(page, "#selected-count", "^120 selected")
+    page.click("#bulk-clear")
+    assert page.is_hidden("#bulk")
+
+
+def test_a_rectangle_is_drawn_and_labelled_in_one_step(page: Any, shared: RunningServer) -> None:
+    page.set_viewport_size(DESK)
+    open_dataset(page, shared)
+    first, last = page.locator(tile(1)).bounding_box(), page.locator(tile(11)).bounding_box()
+    columns = page.evaluate(
+        "() => new Set(Array.from(document.querySelectorAll('#tiles li'),"
+        " cell => cell.getBoundingClientRect().x)).size"
+    )
+    page.mouse.move(first["x"] + 20, first["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(last["x"] + 20, last["y"] + 60, steps=8)
+    assert page.is_visible(".marquee")
+    page.mouse.up()
+    wide = 11 % columns  # from column 1 to column 3, in two rows
+    expected = [row * columns + column for row in (0, 1) for column in range(1, wide + 1)]
+    assert selected(page) == expected
+    page.mouse.move(first["x"] + 20, last["y"] + 400)
+    page.keyboard.press("3")
+    labelled(shared, len(expected))
+    page.keyboard.press("Control+z")
+    labelled(shared, 0)
+    wait_for_text(page, "#toasts", f"Undid the labels of {len(expected)} items")
+
+
+def test_dragging_to_the_edge_scrolls_and_selects_what_comes(page: Any, shared: RunningServer) -> None:
+    page.set_viewport_size(PHONE)
+    open_dataset(page, shared)
+    box = page.locator(tile(0)).bounding_box()
+    page.mouse.move(box["x"] + 10, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(300, 735, steps=5)
+    page.wait_for_function("() => scrollY > 1500", timeout=WAIT_MS)
+    page.mouse.up()
+    assert int(value(page, "#selected-count").split()[0]) >= 12
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["1440", "360"])
+def test_by_keyboard_alone(page: Any, shared: RunningServer, viewport: dict[str, int]) -> None:
+    page.set_viewport_size(viewport)
+    open_dataset(page, shared)
+    page.keyboard.press("/")
+    page.keyboard.type("00")
+    wait_for_text(page, "#shown", "^101 items")
+    page.keyboard.press("Enter")
+    assert focused(page) == 0
+    for key in ("ArrowRight", "ArrowRight", "Space", "Shift+ArrowRight", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    page.wait_for_function("() => document.querySelectorAll('#tiles [aria-selected=true]').length === 3")
+    assert selected(page) == [2, 3, 4]
+    page.keyboard.press("5")
+    labelled(shared, 3)
+    wait_for_tile(page, 4, ".tile-state", "^5")
+    assert focused(page) == 4
+    page.keyboard.press("Delete")  # of the tile with the focus
+    labelled(shared, 2)
+    page.keyboard.press("u")
+    labelled(shared, 3)
+    page.keyboard.press("u")
+    labelled(shared, 0)
+    page.wait_for_timeout(300)
+    page.keyboard.press("End")
+    page.wait_for_function("() => document.activeElement.dataset.index === '100'")
+    assert page.evaluate("() => document.activeElement.getBoundingClientRect().bottom <= innerHeight + 1")
+    page.keyboard.press("Home")
+    page.keyboard.press("Control+a")
+    wait_for_text(page, "#selected-count", "^101 selected")
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#bulk") and focused(page) == 0
+    page.keyboard.press("f")
+    page.keyboard.type("blurred")
+    page.keyboard.press("Enter")
+    shared.wait_until("/api/status", lambda now: now["items"]["flagged"] == 1)
+    page.wait_for_selector(f"{tile(0)} .tile-flag", timeout=WAIT_MS)
+    page.wait_for_timeout(300)
+    page.focus(tile(0))
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#item-dialog[open]")
+    wait_for_text(page, "#dialog-history", "Flagged: blurred")
+    page.keyboard.press("ArrowRight")
+    wait_for_text(page, "#dialog-name", "0001.png")
+    page.keyboard.press("8")
+    wait_for_text(page, "#dialog-status", "Saved as 8")
+    page.keyboard.press("9")
+    wait_for_text(page, "#dialog-status", "Saved as 9")
+    page.keyboard.press("Control+z")
+    wait_for_text(page, "#dialog-history", r"9[\s\S]*undone[\s\S]*8\s*in force")
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => document.activeElement.dataset.index === '1'")
+    labelled(shared, 1)
+
+
+def test_the_address_keeps_the_filter_and_the_place(page: Any, shared: RunningServer) -> None:
+    items = shared.get("/api/items?limit=500")["items"]
+    answers = [{"item": row["item"], "label": "3"} for row in items[:110]]
+    requests.post(f"{shared.base}/api/labels", json={"labels": answers, "as_one": True}, timeout=30)
+    page.set_viewport_size(PHONE)
+    open_dataset(page, shared)
+    page.click('#states [data-state="labelled"]')
+    wait_for_text(page, "#shown", "^110 items")
+    page.select_option("#sort", "-name")
+    wait_for_tile(page, 0, ".item-name", r"0109\.png")
+    page.mouse.move(180, 600)
+    page.mouse.wheel(0, 4000)
+    page.wait_for_function("() => /at=[1-9]/.test(location.search)", timeout=WAIT_MS)
+    address = page.url
+    first = page.evaluate("() => new URLSearchParams(location.search).get('at')")
+    assert "state=labelled" in address and "sort=-name" in address
+    page.reload()
+    page.wait_for_selector(f"{tile(int(first))}[data-item]", timeout=WAIT_MS)
+    assert page.locator(tile(int(first))).bounding_box()["y"] < 740
+    wait_for_text(page, "#shown", "^110 items")
+    page.goto(f"{shared.base}/try")
+    page.go_back()
+    page.wait_for_selector(f"{tile(int(first))}[data-item]", timeout=WAIT_MS)
+    page.wait_for_timeout(500)
+    assert page.evaluate("() => new URLSearchParams(location.search).get('at')") == first
+
+
+def test_alike_duplicates_and_suspects(
+    page: Any, server: RunningServer, pool: Path, truth: Mapping[str, str]
+) -> None:
+    with Image.open(pool / "0005.png") as image:
+        image.convert("RGB").save(pool / "copy.jpg", quality=95)
+    requests.post(f"{server.base}/api/rescan", json={}, timeout=30)
+    server.wait_until("/api/status", lambda now: now["encoding"]["done"] == 121)
+    known = {**truth, "copy.jpg": str((int(truth["0005.png"]) + 1) % 10)}
+    items = server.get("/api/items?limit=500")["items"]
+    wrong = {row["name"] for row in items[10:80:12]}
+    answers = [
+        {"item": row["item"], "label": str((int(known[row["name"]]) + (row["name"] in wrong)) % 10)}
+        for row in items
+    ]
+    requests.post(f"{server.base}/api/labels", json={"labels": answers, "as_one": True}, timeout=30)
+    server.wait_until("/api/status", lambda now: now["model"] and now["model"]["labels"] == 121)
+    open_dataset(page, server, "?q=0005")
+    page.dblclick(tile(0))
+    page.click("#dialog-like")
+    wait_for_tile(page, 0, ".item-name", r"0005\.png")
+    wait_for_tile(page, 1, ".item-name", r"copy\.jpg")
+    assert value(page, f"{tile(0)} .tile-note") == "100 % alike"
+    page.go_back()
+    wait_for_text(page, "#shown", "^1 item")
+
+    page.click('#views [data-view="suspects"]')
+    page.wait_for_selector(".doubt", timeout=WAIT_MS)
+    conflict = page.locator(".doubt", has_text="labelled differently")
+    assert conflict.locator(".doubt-picture").count() == 2
+    conflict.get_by_role("button", name=f"All are {truth['0005.png']}").click()
+    server.wait_until("/api/suspects", lambda now: now["conflicts"] == [])
+    suspects = server.get("/api/suspects")["suspects"]
+    assert suspects
+    kept = page.locator(".doubt", has=page.locator(f'[data-item="{suspects[0]["item"]}"]'))
+    kept.get_by_role("button", name=f"{suspects[0]['label']} is right").press("Enter")
+    server.wait_until(
+        "/api/suspects",
+        lambda now: suspects[0]["item"] not in {one["item"] for one in now["suspects"]},
+    )
+    assert server.get(f"/api/items/{suspects[0]['item']}")["label"] == suspects[0]["label"]
+    page.click('#views [data-view="duplicates"]')
+    wait_for_text(page, "#doubts-text", "group")
+    assert page.locator(".doubt", has=page.locator('[title="copy.jpg"]')).count() == 1
+
+
+def picture(shade: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 40), (shade, 90, 200)).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_adding_files_by_button_by_folder_and_by_drop(
+    page: Any, server: RunningServer, pool: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "holiday"
+    (folder / "sea").mkdir(parents=True)
+    (folder / "sea" / "one.png").write_bytes(picture(1))
+    (folder / "notes.txt").write_text("no image")
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    open_dataset(page, server)
+    page.set_input_files(
+        "#file-input",
+        [
+            {"name": HOSTILE, "mimeType": "image/png", "buffer": picture(2)},
+            {"name": "broken.png", "mimeType": "image/png", "buffer": picture(3)[:60]},
+            {"name": "0001.png", "mimeType": "image/png", "buffer": (pool / "0001.png").read_bytes()},
+        ],
+    )
+    wait_for_text(page, "#upload-text", r"^1 added, 1 already there, 1 refused\.")
+    assert "broken.png damaged image" in value(page, "#upload-problems")
+    wait_for_text(page, "#shown", "^121 items")
+    assert sorted(file.name for file in pool.iterdir() if not file.name[:4].isdigit()) == [HOSTILE]
+    page.set_input_files("#folder-input", str(folder))
+    wait_for_text(page, "#upload-text", r"^1 added, 1 refused\.")
+    assert "notes.txt not a kind of file" in value(page, "#upload-problems")
+    assert (pool / "holiday" / "sea" / "one.png").read_bytes() == picture(1)
+    drop_file(page, "dropped.png", picture(4))
+    wait_for_text(page, "#upload-text", r"^1 added\.")
+    wait_for_text(page, "#shown", "^123 items")
+    page.fill("#search", "<img")
+    wait_for_text(page, "#shown", "^1 item")
+    page.dblclick(tile(0))
+    wait_for_text(page, "#dialog-name", "<img src=x")
+    page.wait_for_timeout(300)
+    assert dialogs == []
+
+
+def drop_file(page: Any, name: str, data: bytes) -> None:
+    page.evaluate(
+        """([name, bytes]) => {
+            const moved = new DataTransfer();
+            moved.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
+            for (const type of ["dragover", "drop"]) {
+                document.body.dispatchEvent(
+                    new DragEvent(type, {dataTransfer: moved, bubbles: true, cancelable: true}));
+            }
+        }""",
+        [name, list(data)],
+    )
