@@ -13,7 +13,9 @@ from support import answer, config_for, copy_digits, learn, opened
 
 
 @pytest.fixture(scope="module")
-def sure(digits: Path, truth: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+def sure(
+    digits: Path, truth: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workspace]:
     """A workspace whose model proposes labels. Shared: nothing is answered in it."""
     folder = tmp_path_factory.mktemp("reviewing")
     directory = copy_digits(digits / "digits", folder / "pool", 200)

@@ -228,7 +228,9 @@ def _assemble(
             holdout_every=learning.holdout_every, rng=rngs[0], leases=leases,
         ),
         confirming=confirming,
-        reviewing=Reviewing(confirming, auditing, encoded),
+        reviewing=Reviewing(
+            confirming, auditing, encoded, batch_size=config.auto_label.batch_size
+        ),
         doubting=Doubting(catalog, snapshot, encoded, labels),
         flagging=Flagging(catalog, FlagStore(database), config.user),
         outlooks=Outlooks(
