@@ -121,7 +121,7 @@ def film_review(page: Any, taken: Film, server: RunningServer, truth: Mapping[st
         for item in wrong_cells(page, label, truth, names):
             page.click(f'.cell[data-item="{item}"]')
             taken.shoot(900)
-        page.keyboard.press("Enter")
+        page.click("#confirm")
         page.wait_for_selector("#toasts .toast")
         page.wait_for_timeout(SETTLED_MS)
         taken.shoot(1200)
