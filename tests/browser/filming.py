@@ -33,6 +33,7 @@ class Film:
         first, *others = self._frames
         first.save(
             path, save_all=True, append_images=others, duration=self._milliseconds, loop=0,
-            quality=QUALITY, method=6, minimize_size=False, allow_mixed=True,
+            quality=QUALITY, method=6, allow_mixed=True,
+            kmin=9, kmax=20,  # whole frames now and then: no ghosts of earlier ones
         )  # fmt: skip
         assert path.stat().st_size <= LARGEST, f"{path.name} has {path.stat().st_size} bytes"

@@ -146,8 +146,8 @@ def photograph(browser: Any, server: RunningServer, prepare: Mapping[str, Callab
             ".nav a:not(.nav-small)", "links => links.map((link) => link.getAttribute('href'))"
         ):
             page.goto(f"{server.base}{path}")
-            page.wait_for_selector("main img, main svg")
             prepare.get(path, lambda page: None)(page)
+            page.wait_for_selector("main img, main svg")
             shoot(page, f"{path.strip('/') or 'label'}{suffix}")
         page.context.close()
 
