@@ -37,7 +37,7 @@ lint: $(INSTALLED_DEV)  ## check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-screenshots: $(INSTALLED_DEV)  ## photograph every page with Chromium
+screenshots: $(INSTALLED_DEV)  ## photograph every page with Chromium, and film labelling
 	$(BIN)/python tests/browser/screenshots.py $(ARGS)
 
 clean:  ## remove .virt and caches; datasets, labels and models stay

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 import requests
 
-from browser.driving import WAIT_MS, open_batch, value, wait_for_text, wrong_cells
+from browser.driving import WAIT_MS, open_batch, value, wrong_cells
 from serving import RunningServer, write_config
 from support import copy_digits
 
 pytestmark = pytest.mark.browser
 
 CLASSES = ("0", "1")
+BATCH = 60
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def config(digits: Path, truth: Mapping[str, str], tmp_path: Path) -> Path:
             file.unlink()
     return write_config(
         tmp_path / "task.yml", everything,
-        label={"classes": list(CLASSES)}, auto_label={"confidence": 0.9, "batch_size": 60},
+        label={"classes": list(CLASSES)}, auto_label={"confidence": 0.9, "batch_size": BATCH},
     )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def test_the_rest_is_offered_accepted_and_undone(
     answer_until_proposed(server, truth, 100)
     names = {str(row["item"]): row["name"] for row in server.get("/api/items?limit=500")["items"]}
     open_batch(page, server.base)
-    assert "to check before the rest can be accepted at once" in value(page, "#audit-text")
+    assert "more to check" in value(page, "#audit-text")
     for _ in range(4):
         label = re.search(r"“(.)”", value(page, "#headline"))
         assert label is not None
@@ -74,23 +75,56 @@ def test_the_rest_is_offered_accepted_and_undone(
         if audit["certified"]:
             break
         page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
+        assert re.match(rf"{audit['audited']} checked, {audit['wrong']} wrong: ", value(page, "#audit-text"))
     assert audit["certified"], audit
-    page.wait_for_selector("#offer:not([hidden])", timeout=WAIT_MS)
-    said = wait_for_text(page, "#offer-text", "checked")
-    assert f"{audit['audited']} checked, {audit['wrong']} wrong: at least 90 %" in said
-    assert value(page, "#accept").startswith("Accept the other ")
+    for _ in range(2):  # at once, and after a reload
+        page.wait_for_selector(".offer", timeout=WAIT_MS)
+        said = value(page, ".offer-text")
+        assert f"{audit['audited']} checked, {audit['wrong']} wrong: at least 90 %" in said
+        assert value(page, ".accept").startswith("Accept the other ")
+        page.reload()
+    page.click(".dismiss")  # rather go on checking
+    assert page.locator(".offer").count() == 0
+    page.reload()
     before = sum(row["source"] == "certified" for row in exported(server))
     assert before == 0
-    page.click("#accept")
-    page.wait_for_selector("#offer", state="hidden", timeout=WAIT_MS)
+    page.click(".accept")
+    page.wait_for_selector(".offer", state="detached", timeout=WAIT_MS)
     accepted = [row for row in exported(server) if row["source"] == "certified"]
     assert len(accepted) >= 10 and {row["label"] for row in accepted} == {label[1]}
     wrong = sum(truth[row["path"]] != row["label"] for row in accepted)
     assert wrong <= 0.1 * len(accepted)
-    page.wait_for_function("!document.querySelector('#undo').disabled")
+    page.wait_for_selector("#confirm:enabled, #nothing:not([hidden])", timeout=WAIT_MS)
     page.keyboard.press("u")
     page.wait_for_function(
         "() => [...document.querySelectorAll('.toast')].some(t => t.innerText.includes('Undid accepting'))",
         timeout=WAIT_MS,
     )
     assert not [row for row in exported(server) if row["source"] == "certified"]
+
+
+def test_the_next_batch_is_fetched_while_this_one_is_looked_at(
+    page: Any, server: RunningServer, truth: Mapping[str, str]
+) -> None:
+    """Of an audit, whose order is laid down: then the next page shows at once."""
+    answer_until_proposed(server, truth, 140)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/media/" in request.url else None)
+    open_batch(page, server.base)
+    shown = page.locator(".cell").count()
+    page.wait_for_function(
+        "n => performance.getEntriesByType('resource').filter((one) => /media/.test(one.name)).length === n",
+        arg=shown + BATCH,
+        timeout=WAIT_MS,
+    )
+    with page.expect_response(re.compile(r"/api/batches/next")) as answered:
+        page.click("#confirm")
+    items = answered.value.json()["items"]
+    page.wait_for_function(
+        "item => document.querySelector('.cell')?.dataset.item === item",
+        arg=str(items[0]["item"]),
+        timeout=WAIT_MS,
+    )
+    page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
+    own = [url for url in asked if int(re.findall(r"/media/(\d+)", url)[0]) in {one["item"] for one in items}]
+    assert len(own) == len(items), "each of them once, and that was before"

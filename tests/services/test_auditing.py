@@ -454,7 +454,7 @@ def test_a_certificate_whose_evidence_is_taken_back_is_offered_no_more(bench: Be
 def test_what_comes_next_is_known_ahead(bench: Bench) -> None:
     """Of the audit's order: the pictures that the page fetches early are those it shows then."""
     first = bench.next_batch()
-    ahead = bench.auditing.ahead(first, "")
+    ahead = bench.auditing.ahead(first, 100, "")
     assert len(ahead) == len(first.items) and not set(ahead) & set(first.items)
     bench.review(first)
     second = bench.next_batch()
@@ -464,5 +464,5 @@ def test_what_comes_next_is_known_ahead(bench: Bench) -> None:
 def test_nothing_is_known_ahead_that_another_has_before_them(bench: Bench) -> None:
     mine = bench.next_batch("me")
     theirs = bench.next_batch("you")
-    assert not set(bench.auditing.ahead(mine, "me")) & set(theirs.items)
-    assert bench.auditing.ahead(replace(mine, audit=None), "me") == []
+    assert not set(bench.auditing.ahead(mine, 100, "me")) & set(theirs.items)
+    assert bench.auditing.ahead(replace(mine, audit=None), 100, "me") == []

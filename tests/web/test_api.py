@@ -237,7 +237,10 @@ def test_export_is_what_was_labelled(client: FlaskClient, workspace: Workspace) 
 
 
 def test_batches_with_nothing_to_confirm(client: FlaskClient) -> None:
-    assert client.get("/api/batches/next").json["batch"] is None
+    assert client.get("/api/batches/next").json == {
+        "batch": None, "label": None, "candidates": 0, "items": [], "audit": None,
+        "ahead": [], "certificates": [],
+    }  # fmt: skip
     assert error_of(client.post("/api/batches/7", json={"rejected": []}), 404)["code"] == "unknown_batch"
 
 
@@ -311,6 +314,8 @@ def test_what_is_not_certified_cannot_be_accepted(client: FlaskClient, trained_c
     batch = trained_client.get("/api/batches/next").json
     if batch["batch"] is not None:
         assert batch["audit"]["certified"] is False and batch["audit"]["bound"] is None
+        assert set(batch["items"][0]) == {"item", "name", "media", "score", "similar"}
+        assert sorted(one["similar"] for one in batch["items"]) == list(range(len(batch["items"])))
         answer = trained_client.post(f"/api/batches/{batch['batch']}/accept-rest", json={})
         assert error_of(answer, 409)["code"] == "not_certified"
 

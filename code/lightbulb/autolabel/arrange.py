@@ -11,9 +11,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 
 from lightbulb.records import Float32s, Ints
 
-MOST_TURNED = (
-    200  # items whose branches are turned; beyond, that would take longer than anyone waits for a page
-)
+MOST_TURNED = 200  # items whose branches are turned: with more it would take longer than a page may
 
 
 def similarity_order(points: Float32s) -> Ints:

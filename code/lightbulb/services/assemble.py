@@ -256,7 +256,9 @@ def _assemble(
             holdout_every=learning.holdout_every, rng=rngs[0], leases=leases,
         ),
         confirming=confirming,
-        reviewing=Reviewing(confirming, auditing, encoded_now),
+        reviewing=Reviewing(
+            confirming, auditing, encoded_now, batch_size=config.auto_label.batch_size
+        ),
         doubting=doubting,
         flagging=flagging,
         browsing=Browsing(

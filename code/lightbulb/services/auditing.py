@@ -149,8 +149,8 @@ class Auditing:
             return Audit(0, 0, batch.candidates, rest=batch.candidates)
         return self.standing(self._audits.get(batch.audit)).report()
 
-    def ahead(self, batch: Batch, client: str) -> list[ItemId]:
-        """What follows the batch in its audit's order, as many items again: likely the next batch.
+    def ahead(self, batch: Batch, size: int, client: str) -> list[ItemId]:
+        """What follows the batch in its audit's order, up to `size` items: likely the next batch.
 
         Fetching their pictures early tells nobody anything, and the order was laid down before.
         """
@@ -160,7 +160,7 @@ class Auditing:
         taken = self._held_by_others(standing, client) | set(batch.items)
         unknown = standing.stored.items[standing.unknown]
         free = unknown[~np.isin(unknown, list(taken))]
-        return [int(item) for item in free[: len(batch.items)]]
+        return [int(item) for item in free[:size]]
 
     def certificates(self) -> list[Certificate]:
         """What may be accepted now, of whatever class: also where the present model proposes nothing of a

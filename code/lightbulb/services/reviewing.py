@@ -31,11 +31,17 @@ class Review:
 
 class Reviewing:
     def __init__(
-        self, confirming: Confirming, auditing: Auditing, encoded: Callable[[], EncodedPool]
+        self,
+        confirming: Confirming,
+        auditing: Auditing,
+        encoded: Callable[[], EncodedPool],
+        *,
+        batch_size: int,
     ) -> None:
         self._confirming = confirming
         self._auditing = auditing
         self._encoded = encoded
+        self._batch_size = batch_size
 
     def next(self, *, client: str = "", label: str | None = None) -> Review:
         """The next batch, as `Confirming.next_batch` draws it. Raises: LabelError."""
@@ -47,7 +53,7 @@ class Reviewing:
             batch,
             self._confirming.audit_of(batch),
             self._similar(batch.items),
-            tuple(self._auditing.ahead(batch, client)),
+            tuple(self._auditing.ahead(batch, self._batch_size, client)),
             certificates,
         )
 

@@ -8,7 +8,7 @@ const isTyping = (event) => event.target instanceof Element && event.target.matc
 
 /** Space and Enter on a button or a link belong to it. @param {KeyboardEvent} event */
 const isActivation = (event) => (event.key === " " || event.key === "Enter")
-  && event.target instanceof Element && event.target.matches("button, a, summary, input");
+  && event.target instanceof Element && event.target.matches("button, a, summary, input:not([type=range])");
 
 /**
  * The class whose key was pressed. The digit row is matched by place too, since some layouts

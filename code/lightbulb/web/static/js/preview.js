@@ -3,6 +3,8 @@ import { byId, make, setText } from "./dom.js";
 import { percent } from "./format.js";
 import { fitImage, keepFitted, loadImage } from "./picture.js";
 
+const LARGEST = 2048; // pixels: no screen shows many more, and a photograph may have 50 million
+
 /** @typedef {import("./batchgrid.js").Cell} Cell @typedef {import("./batchgrid.js").BatchGrid} BatchGrid */
 
 export class Preview {
@@ -38,7 +40,7 @@ export class Preview {
     if (!this.dialog.open) this.dialog.showModal();
     if (cell.img.complete) small.decode().then(() => fitImage(small, this.box), () => {});
     try {
-      const img = await loadImage(cell.item.media, cell.item.name);
+      const img = await loadImage(`${cell.item.media}?width=${LARGEST}`, cell.item.name);
       if (this.cell !== cell) return;
       this.box.replaceChildren(img);
       fitImage(img, this.box);

@@ -78,13 +78,14 @@ function showNothing() {
   setText(byId("nothing-title"), label ? `Nothing proposed as “${label}”` : "Nothing to confirm yet");
 }
 
-async function loadNext() {
+/** @param {string} label the class to review; "" for whichever has most proposals */
+async function loadNext(label = wantedClass()) {
   clearTimeout(retry);
   asked += 1;
   const mine = asked;
   try {
     await outbox.flush(2000); // a label given a moment ago must not come back as a proposal
-    const next = await getNextBatch(clientId, wantedClass());
+    const next = await getNextBatch(clientId, label);
     if (mine !== asked) return;
     setProblem("batch", null);
     renderOffers(next.certificates, task.confidence, { accepted: loadNext, undo });
@@ -96,7 +97,7 @@ async function loadNext() {
     if (!error.isNetwork) setProblem("batch", `No batch can be shown: ${error.message}`);
     if (!batch) byId("batch").hidden = true;
   }
-  retry = window.setTimeout(loadNext, ASK_AGAIN_MS);
+  retry = window.setTimeout(() => loadNext(), ASK_AGAIN_MS);
 }
 
 async function confirm() {

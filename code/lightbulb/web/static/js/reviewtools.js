@@ -17,7 +17,16 @@ const ORDERS = {
 /** The class to review, from the address; "" for whichever has most proposals. @returns {string} */
 export const wantedClass = () => new URLSearchParams(location.search).get("label") ?? "";
 
-/** @param {string[]} classes @param {() => void} changed */
+/** @type {Record<string, number>} how many wait of each class, as last heard */
+let counts = {};
+
+/** @returns {string} "" when nothing waits */
+const mostProposed = () => Object.keys(counts).reduce((most, name) => (counts[name] > (counts[most] ?? 0) ? name : most), "");
+
+/**
+ * @param {string[]} classes
+ * @param {(label: string) => void} changed the class to go on with: the server would show an open batch again
+ */
 export function listenToClass(classes, changed) {
   const select = byId("class-choice");
   select.append(...classes.map((name) => make("option", { value: name }, name)));
@@ -26,7 +35,7 @@ export function listenToClass(classes, changed) {
   show();
   select.addEventListener("change", () => {
     history.replaceState(null, "", select.value ? `?${new URLSearchParams({ label: select.value })}` : location.pathname);
-    changed();
+    changed(select.value || mostProposed());
   });
 }
 
@@ -38,6 +47,7 @@ export function chooseAnyClass() {
 
 /** How many wait of each class. @param {Record<string, number>} proposed */
 export function renderClassCounts(proposed) {
+  counts = proposed;
   for (const option of byId("class-choice").options) {
     if (option.value) setText(option, `${option.value} (${proposed[option.value] ?? 0})`);
   }

@@ -1,0 +1,236 @@
+"""Review by mouse, by finger and by keyboard alone, on a telephone and on a desk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from browser.driving import WAIT_MS, open_batch, value, wait_for_text
+from serving import RunningServer, write_config
+from support import copy_digits
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = [pytest.param(360, id="360px"), pytest.param(1440, id="1440px")]
+SHOWN = "() => [...document.querySelectorAll('.cell')].map((cell) => Number(cell.dataset.item))"
+COLUMNS = "() => getComputedStyle(document.querySelector('#grid')).gridTemplateColumns.split(' ').length"
+FOCUSED = "() => [...document.querySelectorAll('.cell')].indexOf(document.activeElement)"
+
+
+@pytest.fixture(scope="module")
+def proposing(
+    digits: Path, truth: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
+    """400 digits, 80 of them labelled. Shared: what a test confirms it takes back."""
+    folder = tmp_path_factory.mktemp("review")
+    copy_digits(digits / "digits", folder / "pool", 400)
+    auto_label = {"confidence": 0.8, "batch_size": 26}
+    server = RunningServer(write_config(folder / "task.yml", folder / "pool", auto_label=auto_label))
+    for done in range(10, 81, 10):
+        rows = [
+            {"item": one["item"], "label": truth[one["name"]]}
+            for one in server.get("/api/questions?n=10&client=script")["questions"]
+        ]
+        requests.post(f"{server.base}/api/labels", json={"labels": rows}, timeout=30).raise_for_status()
+        server.wait_until("/api/status", lambda now, n=done: now["items"]["labelled"] == n)
+    server.wait_until(
+        "/api/status",
+        lambda now: (
+            now["model"]
+            and now["model"]["labels"] == 80
+            and sum(n >= 20 for n in now["proposed"].values()) >= 2
+        ),
+    )
+    yield server
+    server.kill()
+
+
+def open_at(page: Any, server: RunningServer, width: int) -> list[dict[str, Any]]:
+    """Opens Review; the items of the batch, as the server gave them."""
+    page.set_viewport_size({"width": width, "height": 800})
+    with page.expect_response(re.compile("/api/batches/next")) as answered:
+        open_batch(page, server.base)
+    return list(answered.value.json()["items"])
+
+
+def label_of_batch(page: Any) -> str:
+    found = re.search(r"“(.)”", value(page, "#headline"))
+    assert found is not None
+    return found[1]
+
+
+def ticked(page: Any) -> list[bool]:
+    return [cell.get_attribute("aria-checked") == "true" for cell in page.query_selector_all(".cell")]
+
+
+def confirmed(page: Any, press: str | None = None) -> dict[str, Any]:
+    """Confirms by the button or a key; the server's answer, and under `sent` what was sent."""
+    with page.expect_response(re.compile(r"/api/batches/\d+$"), timeout=WAIT_MS) as answered:
+        page.click("#confirm") if press is None else page.keyboard.press(press)
+    return {**answered.value.json(), "sent": answered.value.request.post_data_json["rejected"]}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_by_mouse(page: Any, proposing: RunningServer, width: int) -> None:
+    batch = open_at(page, proposing, width)
+    cells = page.locator(".cell")
+    cells.nth(1).click()
+    cells.nth(4).click(modifiers=["Shift"])
+    assert ticked(page)[:6] == [True, False, False, False, False, True]
+    left_out = set(page.evaluate(SHOWN)[1:5])
+
+    page.select_option("#order", "sure")
+    scores = {one["item"]: one["score"] for one in batch}
+    order = page.evaluate(SHOWN)
+    assert [scores[item] for item in order] == sorted(scores.values())
+    still = {item for item, is_ticked in zip(order, ticked(page), strict=True) if not is_ticked}
+    assert still == left_out, "a tick stays with its image"
+    page.select_option("#order", "similar")
+    places = {one["item"]: one["similar"] for one in batch}
+    assert [places[item] for item in page.evaluate(SHOWN)] == list(range(len(batch)))
+
+    before = page.evaluate(COLUMNS)
+    page.locator("#size").fill("48")
+    assert page.evaluate(COLUMNS) > before
+    dense = page.evaluate(COLUMNS)
+    assert {one["item"] for one in confirmed(page)["sent"]} == left_out
+    page.click("#toasts .toast-action")  # undo
+    proposing.wait_until("/api/status", lambda now: now["items"]["labelled"] == 80)
+    page.reload()
+    page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
+    assert page.input_value("#order") == "similar" and page.evaluate(COLUMNS) == dense
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_by_keyboard(page: Any, proposing: RunningServer, width: int) -> None:
+    batch = open_at(page, proposing, width)
+    label = label_of_batch(page)
+    columns, last = page.evaluate(COLUMNS), len(batch) - 1
+    page.locator(".cell").first.focus()
+    for key, expected in (
+        ("ArrowLeft", 0), ("ArrowRight", 1), ("ArrowDown", 1 + columns), ("ArrowUp", 1), ("End", last),
+        ("ArrowDown", last), ("ArrowUp", last - columns), ("Home", 0),
+    ):  # fmt: skip
+        page.keyboard.press(key)
+        assert page.evaluate(FOCUSED) == expected, key
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    assert ticked(page)[:4] == [False, False, False, True]
+    page.keyboard.press("ArrowRight")
+    other = next(digit for digit in "0123456789" if digit != label)
+    page.keyboard.press(other)
+    assert page.locator(".cell").nth(3).locator(".badge").inner_text() == other
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(other)
+    page.keyboard.press(label)  # its own class: ticked again
+    assert ticked(page)[4] and page.locator(".cell").nth(4).locator(".badge").inner_text() == ""
+
+    shown = page.evaluate(COLUMNS)
+    page.keyboard.press("-")
+    page.keyboard.press("-")
+    assert page.evaluate(COLUMNS) > shown
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    assert page.evaluate(COLUMNS) == shown
+
+    page.locator("#size").focus()  # Enter is of no use to a slider
+    items = page.evaluate(SHOWN)
+    answer = confirmed(page, "Enter")
+    assert answer["rejected"] == 4 and answer["confirmed"] == len(batch) - 4
+    page.wait_for_selector("#toasts .toast", timeout=WAIT_MS)
+    relabelled = proposing.get(f"/api/items?state=labelled&limit=500&label={other}")["items"]
+    assert [one["item"] for one in relabelled if one["source"] == "human" and one["item"] in items] == [
+        items[3]
+    ]
+    page.wait_for_selector("#confirm:enabled, #nothing:not([hidden])", timeout=WAIT_MS)
+    page.keyboard.press("u")
+    proposing.wait_until("/api/status", lambda now: now["items"]["labelled"] == 80)
+
+
+def test_a_larger_look(page: Any, proposing: RunningServer) -> None:
+    batch = open_at(page, proposing, 1440)
+    label = label_of_batch(page)
+    other = next(digit for digit in "0123456789" if digit != label)
+    items, names = page.evaluate(SHOWN), {one["item"]: one["name"] for one in batch}
+    page.locator(".cell").nth(2).dblclick()
+    page.wait_for_selector("#preview[open]")
+    assert value(page, "#preview-name") == names[items[2]] and ticked(page)[2], "two clicks change nothing"
+    assert value(page, "#preview-state") == f"Selected as {label}"
+    page.keyboard.press("ArrowRight")
+    assert value(page, "#preview-name") == names[items[3]]
+    page.keyboard.press("Space")
+    assert value(page, "#preview-state") == "Set aside" and not ticked(page)[3]
+    page.keyboard.press(other)
+    assert value(page, "#preview-state") == f"Relabelled {other}"
+    page.keyboard.press("Enter")  # closes; confirms nothing
+    page.wait_for_selector("#preview", state="hidden")
+    assert page.evaluate(FOCUSED) == 3 and value(page, "#confirm-text") == f"Confirm {len(batch) - 1}"
+    page.keyboard.press("z")
+    page.wait_for_selector("#preview[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#preview", state="hidden")
+    assert page.evaluate(FOCUSED) == 3
+
+
+def test_a_long_press_looks_and_a_tap_unselects(browser: Any, proposing: RunningServer) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    open_batch(page, proposing.base)
+    page.locator(".cell").nth(1).tap()
+    assert ticked(page)[:3] == [True, False, True]
+    box = page.locator(".cell").nth(2).bounding_box()
+    at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    touch = context.new_cdp_session(page)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [at]})
+    page.wait_for_selector("#preview[open]", timeout=WAIT_MS)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(100)
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#preview", state="hidden")
+    assert ticked(page)[:3] == [True, False, True]
+    context.close()
+
+
+def test_one_class_at_will(page: Any, proposing: RunningServer) -> None:
+    open_at(page, proposing, 1440)
+    counts = proposing.get("/api/status")["proposed"]
+    most = label_of_batch(page)
+    assert counts[most] == max(counts.values())
+    other = next(name for name, count in counts.items() if count and name != most)
+    wait_for_text(page, f'#class-choice option[value="{other}"]', rf"^{other} \({counts[other]}\)$")
+    page.select_option("#class-choice", other)
+    wait_for_text(page, "#headline", f"“{other}”")
+    page.reload()
+    wait_for_text(page, "#headline", f"“{other}”")
+    page.select_option("#class-choice", "")
+    wait_for_text(page, "#headline", f"“{most}”")
+    none_of = next((name for name, count in counts.items() if not count), None)
+    if none_of is not None:
+        page.select_option("#class-choice", none_of)
+        wait_for_text(page, "#nothing-title", f"Nothing proposed as “{none_of}”")
+        page.click("#any-class")
+        wait_for_text(page, "#headline", f"“{most}”")
+
+
+def test_where_keys_lead_in_a_grid_with_a_short_last_row(page: Any, proposing: RunningServer) -> None:
+    """Eleven cells, four in a row: 0-3, 4-7, 8-10."""
+    page.goto(f"{proposing.base}/review")
+    asked = [
+        ("ArrowDown", 7), ("ArrowDown", 9), ("ArrowUp", 2), ("ArrowUp", 10), ("PageDown", 3), ("PageDown", 0),
+        ("PageUp", 9), ("End", 1), ("Home", 10), ("ArrowRight", 10), ("ArrowLeft", 0), ("x", 3),
+    ]  # fmt: skip
+    found = page.evaluate(
+        """async (asked) => {
+          const { gridTarget } = await import("/static/js/gridkeys.js");
+          return asked.map(([key, index]) => gridTarget(key, index, { count: 11, columns: 4, rows: 2 }));
+        }""",
+        asked,
+    )
+    assert found == [10, 9, 2, 6, 10, 8, 1, 10, 0, 10, 0, None]
