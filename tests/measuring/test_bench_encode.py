@@ -8,8 +8,10 @@ import pytest
 from lightbulb.encoders.squeezenet import SqueezeNet
 from lightbulb.errors import InputError
 from lightbulb.measuring import bench_encode as module
+from lightbulb.measuring import encoder_variants
 from lightbulb.measuring.bench_encode import bench_encode, flops_of, ratio_of
 from lightbulb.measuring.photographs import synthetic_photographs
+from lightbulb.torch_setup import torch
 from support import config_for
 
 
@@ -48,3 +50,24 @@ def test_a_ratio_is_taken_round_by_round() -> None:
 def test_synthetic_photographs_cost_what_photographs_cost() -> None:
     made = synthetic_photographs(np.random.default_rng(0))
     assert len({len(one) for one in made}) > 1 and 15_000 < np.mean([len(one) for one in made]) < 120_000
+
+
+def test_variants_are_compared_and_one_that_fails_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(encoder: SqueezeNet, pixels: torch.Tensor) -> encoder_variants.Work:
+        raise ImportError("No module named 'faster'")
+
+    def wrong(encoder: SqueezeNet, pixels: torch.Tensor) -> encoder_variants.Work:
+        return encoder_variants.plain(encoder, -pixels)
+
+    basis = encoder_variants.BASIS
+    kept = {name: encoder_variants.VARIANTS[name] for name in (basis, "float32, onnxruntime")}
+    monkeypatch.setattr(encoder_variants, "VARIANTS", kept | {"missing": missing, "wrong": wrong})
+    monkeypatch.setattr(encoder_variants, "ROUNDS", 2)
+    encoder = SqueezeNet.load(config_for(tmp_path, tmp_path))
+    found = {one["variant"]: one for one in encoder_variants.try_variants(encoder)}
+    assert found[basis]["ratio"] == 1 and found[basis]["cosine"] == 1
+    assert found["float32, onnxruntime"]["cosine"] == 1
+    assert found["float32, onnxruntime"]["ratio"] > 0 and found["wrong"]["cosine"] < 0.999
+    assert found["missing"] == {"variant": "missing", "problem": "No module named 'faster'"}

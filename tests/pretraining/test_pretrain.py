@@ -17,6 +17,7 @@ from lightbulb.pretraining.batches import Batches, Recipe
 from lightbulb.pretraining.images import ArraySource, FolderSource, open_sources
 from lightbulb.pretraining.network import folded, load_folded, trainable_features
 from lightbulb.pretraining.objectives import Distillation, Supervised, VICReg, Views, covariance_penalty
+from lightbulb.pretraining.optimisers import Muon, make_optimisers, orthogonalised
 from lightbulb.pretraining.pretrain import Pretraining, Settings, normalised, one_cycle
 from lightbulb.torch_setup import torch
 from lightbulb.vision import torchvision
@@ -231,3 +232,37 @@ def test_the_network_sees_what_the_encoder_will_show_it() -> None:
         [0.229, 0.224, 0.225]
     )
     torch.testing.assert_close(grey[0, :, 0, 0], expected)
+
+
+@pytest.mark.parametrize("shape", [(24, 80), (80, 24)])
+def test_muon_learns_every_direction_at_one_pace(shape: tuple[int, int]) -> None:
+    """One singular value 100 times the others: what is left of it is near the rest, and the vectors stay."""
+    generator = torch.Generator().manual_seed(0)
+    left, _, right = torch.linalg.svd(torch.randn(shape, generator=generator), full_matrices=False)
+    strengths = torch.full((24,), 0.1)
+    strengths[0] = 10.0
+    made = orthogonalised(left @ torch.diag(strengths) @ right).float()
+    values = torch.linalg.svdvals(made)
+    assert values.min() > 0.5 and values.max() < 1.4
+    assert torch.diagonal(left.T @ made @ right.T).min() > 0.5
+
+
+def test_the_inner_kernels_are_muons_and_nothing_is_left_out() -> None:
+    features, objective = trainable_features(), Supervised(5)
+    muon, adamw = make_optimisers(features, objective, 1e-3)
+    kernels, rest = (one.param_groups[0]["params"] for one in (muon, adamw))
+    assert {one.dim() for one in kernels} == {4} and all(one.shape[1] > 3 for one in kernels)
+    everything = [*features.parameters(), *objective.parameters()]
+    assert len(kernels) + len(rest) == len(everything) and {*map(id, kernels), *map(id, rest)} == {
+        *map(id, everything)
+    }
+
+
+def test_a_step_of_muon_is_as_large_as_adamws() -> None:
+    """Root mean square 0.2 learning rates, whatever the gradient's own size."""
+    for factor in (1e-4, 1e4):
+        parameter = torch.nn.Parameter(torch.zeros(32, 16, 3, 3))
+        muon = Muon([parameter], 0.01)
+        parameter.grad = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) * factor
+        muon.step()
+        assert 0.0014 < parameter.square().mean().sqrt().item() < 0.0026

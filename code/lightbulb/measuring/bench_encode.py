@@ -8,27 +8,24 @@ from __future__ import annotations
 import resource
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from lightbulb.config import Config
 from lightbulb.encoders.embed import encode_files
 from lightbulb.encoders.torch_images import TorchImages
 from lightbulb.errors import InputError
+from lightbulb.measuring.encoder_variants import seconds_of, try_variants
 from lightbulb.measuring.photographs import read_images, synthetic_photographs
 from lightbulb.services.plugins import encoder_named
 from lightbulb.torch_setup import torch
 
 ROUNDS = 5
 PEAK_SIDE = 2048  # of the square matrices whose product stands for the machine's peak
-VARIANT_ROUNDS = 5
 
 
 def bench_encode(
@@ -108,12 +105,6 @@ def per_image(work: Callable[[], object], done: int, wanted: int) -> float:
     return seconds_of(lambda: [work() for _ in range(times)]) / (times * done)
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
 def ratio_of(bare: Sequence[float], ours: Sequence[float]) -> float:
     """How fast ours is beside the bare one: median over the rounds."""
     return statistics.median(one / other for one, other in zip(bare, ours, strict=True))
@@ -132,63 +123,3 @@ def peak_flops(encoder: TorchImages) -> float:
     a = torch.rand(PEAK_SIDE, PEAK_SIDE).to(batch.device, batch.dtype)
     best = min(seconds_of(lambda: encoder.finish(a @ a)) for _ in range(6))
     return 2 * PEAK_SIDE**3 / best
-
-
-def try_variants(encoder: TorchImages) -> list[dict[str, Any]]:
-    """Other ways to run the same network: images per second, and their embeddings' cosine to float32's."""
-    pixels = torch.rand(16, 3, encoder.image_size, encoder.image_size)
-    plain = encoder.fresh_network()
-    reference = encoder.pool(run_network(plain, pixels)).float()
-    made: list[tuple[str, Callable[[], Callable[[], torch.Tensor]]]] = [
-        ("float32, contiguous", lambda: lambda: run_network(plain, pixels)),
-        ("float32, channels_last", lambda: channels_last(encoder.fresh_network(), pixels, torch.float32)),
-        ("bfloat16, channels_last", lambda: channels_last(encoder.fresh_network(), pixels, torch.bfloat16)),
-        ("float32, TorchScript frozen and optimised", lambda: optimised(encoder.fresh_network(), pixels)),
-        ("float32, torch.compile", lambda: compiled(encoder.fresh_network(), pixels)),
-    ]
-    found: list[dict[str, Any]] = []
-    for name, make in made:
-        try:
-            work = make()
-            embedding = encoder.pool(work()).float()
-            seconds = min(seconds_of(work) for _ in range(VARIANT_ROUNDS))
-        except Exception as error:  # a compiler may be missing, an operator may not be there in bfloat16
-            found.append({"variant": name, "problem": str(error).strip().splitlines()[0][:100]})
-            continue
-        alike = torch.nn.functional.cosine_similarity(embedding, reference).min()
-        rate = round(len(pixels) / seconds, 1)
-        found.append({"variant": name, "images_per_second": rate, "cosine": round(float(alike), 5)})
-    return found
-
-
-def run_network(network: Any, pixels: torch.Tensor) -> torch.Tensor:
-    with torch.inference_mode():
-        return network(pixels)
-
-
-def channels_last(network: Any, pixels: torch.Tensor, kind: torch.dtype) -> Callable[[], torch.Tensor]:
-    network = network.to(memory_format=torch.channels_last).to(kind)
-    turned = pixels.to(kind).contiguous(memory_format=torch.channels_last)
-    return lambda: run_network(network, turned)
-
-
-def optimised(network: Any, pixels: torch.Tensor) -> Callable[[], torch.Tensor]:
-    script: Any = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.script(network.eval())))
-    run_network(script, pixels)  # the first calls are profiled
-    return lambda: run_network(script, pixels)
-
-
-def compiled(network: Any, pixels: torch.Tensor) -> Callable[[], torch.Tensor]:
-    faster: Any = torch.compile(network.to(memory_format=torch.channels_last))
-    turned = pixels.contiguous(memory_format=torch.channels_last)
-    return lambda: run_network(faster, turned)
-
-
-def show_variants(result: dict[str, Any]) -> None:
-    table = Table(title=f"{result['encoder']} on {result['device']}, {result['threads']} threads")
-    for column in ("variant", "images/s", "cosine to float32"):
-        table.add_column(column)
-    for one in result["variants"]:
-        rate = one.get("images_per_second", one.get("problem"))
-        table.add_row(one["variant"], str(rate), str(one.get("cosine", "–")))
-    Console().print(table)

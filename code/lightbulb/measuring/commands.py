@@ -60,7 +60,8 @@ def bench_encode_command(
     """Files to embeddings, decoding included, beside the bare forward pass."""
     set_up_logging("warning")
     from lightbulb.measuring.bench import show
-    from lightbulb.measuring.bench_encode import bench_encode, show_variants
+    from lightbulb.measuring.bench_encode import bench_encode
+    from lightbulb.measuring.encoder_variants import show_variants
     from lightbulb.services.plugins import read_config
 
     config = read_config(config_path, needs_dataset=False)

@@ -158,8 +158,8 @@ torchvision's `squeezenet1_1().features`. SHA-256: {hashlib.sha256(out.read_byte
 
 **Recipe**: {purpose}, from {start}; batch-norm after every convolution while training, folded into the
 convolutions when saved. {training.steps} steps of {settings.batch} views, {settings.size} pixels square, in
-{training.seconds / 60:.0f} minutes; AdamW, learning rate {settings.learning_rate:g}, seed {settings.seed}.
-The last reported loss was {loss}.
+{training.seconds / 60:.0f} minutes; Muon beside AdamW, learning rate {settings.learning_rate:g}, seed
+{settings.seed}. The last reported loss was {loss}.
 
 **Figures**: to be measured with `lightbulb simulate --weights {out.name}`.
 """

@@ -21,12 +21,12 @@ from lightbulb.pretraining.batches import Batch, Batches, Recipe
 from lightbulb.pretraining.images import ImageSource
 from lightbulb.pretraining.network import folded, load_folded, trainable_features
 from lightbulb.pretraining.objectives import Objective, Views
+from lightbulb.pretraining.optimisers import make_optimisers
 from lightbulb.torch_setup import device_problem, has_bfloat16, pick_device, torch
 
 log = structlog.get_logger()
 
 WARM_UP = 0.03  # of the whole
-WEIGHT_DECAY = 1e-4
 LARGEST_GRADIENT = 5.0
 CHECKPOINT_SECONDS = 60.0
 REPORT_STEPS = 20  # steps between two reports, and what a reported loss is the mean of
@@ -71,7 +71,8 @@ class Pretraining:
         self._settings = settings
         self._out = out
         self._checkpoint = out.with_suffix(out.suffix + ".checkpoint")
-        described = {"purpose": purpose, "sources": [one.name for one in sources], **asdict(settings)}
+        run = {"purpose": purpose, "optimisers": "muon, adamw", "sources": [one.name for one in sources]}
+        described = run | asdict(settings)
         self._identity = hashlib.sha256(
             json.dumps(described, default=str, sort_keys=True).encode()
         ).hexdigest()
@@ -85,8 +86,7 @@ class Pretraining:
         self._seconds = 0.0  # of earlier runs and this one
         if settings.init is not None and not self._checkpoint.exists():
             self._start_from(settings.init)
-        parameters = [*self._features.parameters(), *self._objective.parameters()]
-        self._optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=WEIGHT_DECAY)
+        self._optimisers = make_optimisers(self._features, self._objective, settings.learning_rate)
         self._resume()
 
     @property
@@ -133,18 +133,21 @@ class Pretraining:
         return self._seconds / (60 * minutes)
 
     def _train_step(self, batch: Batch) -> float:
-        for group in self._optimiser.param_groups:
+        groups = [group for one in self._optimisers for group in one.param_groups]
+        for group in groups:
             group["lr"] = self._settings.learning_rate * one_cycle(self._done())
         views = self._views(batch)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._low_precision):
             loss = self._objective.loss(self._features(views.images), views)
         if not torch.isfinite(loss):
             raise InputError(f"the loss is {loss.item()} at step {self._step}: lower --learning-rate")
-        self._optimiser.zero_grad(set_to_none=True)
+        for one in self._optimisers:
+            one.zero_grad(set_to_none=True)
         loss.backward()
-        parameters = [one for group in self._optimiser.param_groups for one in group["params"]]
+        parameters = [parameter for group in groups for parameter in group["params"]]
         torch.nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
-        self._optimiser.step()
+        for one in self._optimisers:
+            one.step()
         return float(loss.detach())
 
     def _views(self, batch: Batch) -> Views:
@@ -169,7 +172,7 @@ class Pretraining:
             "identity": self._identity,
             "features": self._features.state_dict(),
             "objective": self._objective.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
+            "optimisers": [one.state_dict() for one in self._optimisers],
             "step": self._step,
             "seconds": self._seconds,
         }
@@ -192,7 +195,8 @@ class Pretraining:
             )
         self._features.load_state_dict(state["features"])
         self._objective.load_state_dict(state["objective"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        for one, kept in zip(self._optimisers, state["optimisers"], strict=True):
+            one.load_state_dict(kept)
         self._step, self._seconds = int(state["step"]), float(state["seconds"])
         log.info("pretrain.resumed", step=self._step, minutes=round(self._seconds / 60, 1))
 
