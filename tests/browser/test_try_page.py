@@ -111,6 +111,25 @@ def test_by_keyboard_alone_on_a_phone(page: Any, labelled_server: RunningServer,
     assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+def test_the_draw_tab_left_early_takes_no_other_answer_away(
+    page: Any, labelled_server: RunningServer, digits: Path
+) -> None:
+    """It looks at a few of the dataset's images when it is first opened: here these come late."""
+    held: list[Any] = []
+    page.route("**/media/*width=256", lambda route: held.append(route))
+    with page.expect_request("**/media/*width=256"):
+        open_tab(page, labelled_server, "draw")
+    page.click("#tab-image")
+    page.set_input_files("#file", str(digits / "digits" / "0000.png"))
+    shown = wait_for_text(page, "#predicted", r"^\d, ")
+    assert held
+    for route in held:
+        route.continue_()
+    page.wait_for_function("() => document.querySelector('#light-on-dark').checked")
+    page.wait_for_timeout(300)
+    assert value(page, "#predicted") == shown and page.is_visible("#result")
+
+
 # --- the camera --------------------------------------------------------------------------------------
 
 

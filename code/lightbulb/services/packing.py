@@ -44,7 +44,8 @@ def pack(models: ModelFolder, version: int, config: Config, release: str) -> IO[
     stored = models.load(version)
     folder = models.folder(version)
     root = f"{config.name}-model-{version}"
-    made_with = {key: getattr(config.model, key) for key in CHOOSING} | stored.card.get("made_with", {})
+    card_has = stored.card.get("made_with", {})
+    made_with = {key: card_has.get(key, getattr(config.model, key)) for key in CHOOSING}
     own_files = [key for key in ("encoder", "weights") if Path(made_with[key]).is_file()]
     packed: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (it is handed on)
     with zipfile.ZipFile(packed, "w", compression=zipfile.ZIP_DEFLATED) as archive:

@@ -29,7 +29,7 @@ export class DrawPanel {
 
   /** The tab was chosen; the first time, the drawing takes on the dataset's look. */
   async open() {
-    if (this.isOpened) return;
+    if (this.isOpened) { this.#onChange(true); return; } // what was drawn before is scored again
     this.isOpened = true;
     this.look = await datasetLook();
     const { isDark, fill, grain } = this.look;
@@ -50,6 +50,7 @@ export class DrawPanel {
 
   /** @param {boolean} isDone */
   #onChange(isDone) {
+    if (byId("panel-draw").hidden) return; // the answer on the page is another tab's
     byId("draw-undo").disabled = byId("draw-clear").disabled = this.drawing.isEmpty;
     if (this.drawing.isEmpty) clearResult();
     else if (this.isBusy) this.isWaiting = true;
@@ -64,7 +65,8 @@ export class DrawPanel {
     const image = await this.drawing.image({ ...this.look, fill });
     await score({ name: NAME, image, curl: curlForFile(NAME), live: true, quiet: !isDone }, () => scoreFile(image, NEAREST));
     this.isBusy = false;
-    if (this.drawing.isEmpty || byId("panel-draw").hidden) clearResult();
+    if (byId("panel-draw").hidden) return;
+    if (this.drawing.isEmpty) clearResult();
     else if (this.isWaiting) this.#score(!this.drawing.current);
   }
 }
