@@ -64,14 +64,14 @@ class Asking:
         return self.questions(chosen), int(self._catalog.view.askable.sum())
 
     def questions(self, items: Collection[ItemId]) -> list[Question]:
-        """Items as questions, with the present model's guess."""
+        """Those of the items that are open, as questions, with the present model's guess."""
         view, snapshot = self._catalog.view, self._snapshot()
         return [
             Question(item, view.keys[at], snapshot.prediction(item), snapshot.class_probs(item))
             if snapshot
             else Question(item, view.keys[at], None)
             for item, at in zip(items, view.positions(list(items)), strict=True)
-            if at >= 0
+            if at >= 0 and view.labels[at] < 0
         ]
 
     def _choose(self, count: int) -> list[ItemId]:

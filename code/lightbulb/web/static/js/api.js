@@ -3,7 +3,9 @@
  * or rejects with an ApiError.
  *
  * @typedef {{label: string, score: number}} Guess
- * @typedef {{item: number, name: string, media: string, guess: Guess|null}} Question
+ * @typedef {{note: string, annotator?: string, at?: string}} Flag
+ * @typedef {{item: number, name: string, media: string, guess: Guess|null, scores: number[]|null, flag: Flag|null}} Question
+ * @typedef {{item: number, name: string, media: string, label: string|null, action: number, flag: Flag|null}} GivenAnswer
  * @typedef {{name: string, key: string|null}} LabelClass
  * @typedef {{title: string, description: string, dataset: string, confidence: number,
  *   label: {type: string, classes: LabelClass[]}}} Task
@@ -13,7 +15,7 @@
  * @typedef {{batch: number|null, label: string, candidates: number, items: BatchItem[], audit: Audit|null}} Batch
  * @typedef {{item: number, name: string, media: string, state: string, label: string|null,
  *   source: string|null, annotator: string|null, at: string|null, reason: string|null, proposal: Guess|null,
- *   guess: Guess|null, similarity: number|null, flag: {note: string, annotator: string, at: string}|null}} ListedItem
+ *   guess: Guess|null, similarity: number|null, flag: Flag|null}} ListedItem
  * @typedef {{undone: number, kind: "label"|"skip"|"bulk"|"clear"|"batch"|"accept", items: number[], questions?: Question[]}} Undone
  */
 
@@ -103,8 +105,15 @@ export const getQuestions = (n, client, have) => json(`/api/questions?${query({ 
 /** `keepalive` lets the last answer arrive although its page is being left. @param {LabelRow[]} labels */
 export const postLabels = (labels) => post("/api/labels", { labels }, { keepalive: true });
 
-/** @returns {Promise<Undone>} */
-export const postUndo = () => post("/api/undo", {});
+/** @param {string} [of] the client_id of an answer; by default the last action @returns {Promise<Undone>} */
+export const postUndo = (of) => post("/api/undo", of ? { of } : {}, { keepalive: true });
+
+/** @param {{item: number, note: string, flagged: boolean}} flag */
+export const postFlag = (flag) => post("/api/flags", flag, { keepalive: true });
+
+/** One's own last answers, the latest first. @param {number} n @param {number} [before] only from actions before this
+ * @returns {Promise<{answers: GivenAnswer[]}>} */
+export const getAnswers = (n, before) => json(`/api/answers?${query(before ? { n, before } : { n })}`);
 
 /** @param {string} client @returns {Promise<Batch>} */
 export const getNextBatch = (client) => json(`/api/batches/next?${query({ client })}`);

@@ -4,7 +4,6 @@ import { BulkFlag } from "./bulkflag.js";
 import { getAnnotators, getItem, postRescan } from "./datasetapi.js";
 import { announce, byId, debounce, setText, settings } from "./dom.js";
 import { DoubtsView } from "./doubts.js";
-
 import { plural } from "./format.js";
 import { FilterBar, queryOf, readAddress, VIEWS, writeAddress } from "./itemfilter.js";
 import { ItemDialog } from "./itemdialog.js";

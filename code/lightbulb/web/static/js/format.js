@@ -15,6 +15,12 @@ export function ago(seconds) {
   return `${Math.round(seconds / 3600)} h ago`;
 }
 
+/** @param {number} minutes that are left */
+export function minutesText(minutes) {
+  if (minutes < 1) return "< 1 min left";
+  return minutes < 90 ? `${Math.round(minutes)} min left` : `${(minutes / 60).toFixed(minutes < 600 ? 1 : 0)} h left`;
+}
+
 /** @param {{value: number, low: number, high: number}|null} accuracy e.g. `93.4 % ± 3.1` */
 export function accuracyText(accuracy) {
   if (!accuracy) return "–";

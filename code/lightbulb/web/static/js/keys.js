@@ -26,12 +26,12 @@ export function classForKey(classes, event) {
 
 /**
  * @param {{undo?: () => void, classes?: LabelClass[], choose?: (chosen: LabelClass) => void,
- *   other?: (event: KeyboardEvent) => boolean|void}} handlers
+ *   other?: (event: KeyboardEvent) => boolean|void, enabled?: () => boolean}} handlers
  *   `other` sees what no class and no undo took; it returns true when it used the key
  */
-export function onShortcuts({ undo, classes = [], choose, other }) {
+export function onShortcuts({ undo, classes = [], choose, other, enabled = () => true }) {
   document.addEventListener("keydown", (event) => {
-    if (event.repeat || event.defaultPrevented || event.isComposing || isTyping(event) || isActivation(event)) return;
+    if (!enabled() || event.repeat || event.defaultPrevented || event.isComposing || isTyping(event) || isActivation(event)) return;
     const command = event.ctrlKey || event.metaKey;
     if (undo && command && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "z") {
       event.preventDefault();

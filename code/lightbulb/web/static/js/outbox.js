@@ -1,17 +1,34 @@
 /**
- * Answers on their way to the server: in order, one request at a time, kept in localStorage until
- * the server has said 200. Sending twice is harmless, because the server knows each client_id.
+ * What a person did, on its way to the server: in order, one request at a time, kept in localStorage until
+ * the server has said 200. Sending twice is harmless: the server knows each answer by its client_id, takes
+ * one answer back once only, and a flag is put or taken off however often.
  *
  * Events: "saved" after each delivery, "refused" ({detail: {row, message}}) for what was turned down.
  */
-import { postLabels, reachable } from "./api.js";
+import { postFlag, postLabels, postUndo, reachable } from "./api.js";
 import { setProblem } from "./banners.js";
+import { uuid } from "./client.js";
 import { plural } from "./format.js";
 
-/** @typedef {import("./api.js").LabelRow & {name: string}} Row */
+/**
+ * @typedef {import("./api.js").LabelRow & {kind?: "label", name: string, was?: string|null}} AnswerRow `was`: the label that it changes
+ * @typedef {{kind: "undo", item: number, name: string, client_id: string, of: string}} UndoRow
+ * @typedef {{kind: "flag", item: number, name: string, client_id: string, note: string, flagged: boolean}} FlagRow
+ * @typedef {AnswerRow | UndoRow | FlagRow} Row
+ */
 
 const MOST_ROWS = 50; // a request that outlives its page may carry 64 KiB
 const SLOWEST_MS = 8000;
+
+/** @param {Row} row */
+const kindOf = (row) => row.kind ?? "label";
+
+/** @type {Record<string, (rows: any[]) => Promise<any>>} */
+const SEND = {
+  label: (rows) => postLabels(rows.map(({ item, label, seconds, client_id }) => ({ item, label, seconds, client_id }))),
+  undo: ([{ of }]) => postUndo(of),
+  flag: ([{ item, note, flagged }]) => postFlag({ item, note, flagged }),
+};
 
 class Outbox extends EventTarget {
   /** @type {Row[]} */ rows = [];
@@ -47,8 +64,11 @@ class Outbox extends EventTarget {
     this.#send();
   }
 
-  /** Ids of items answered here that the server does not know of yet. */
-  get items() { return this.rows.map((row) => row.item); }
+  /** @returns {AnswerRow[]} answers that the server may not know of yet, but for those taken back */
+  get answers() {
+    const takenBack = new Set(this.rows.map((row) => (row.kind === "undo" ? row.of : null)));
+    return /** @type {AnswerRow[]} */ (this.rows.filter((row) => kindOf(row) === "label" && !takenBack.has(row.client_id)));
+  }
 
   /** @param {Row} row @returns {Promise<boolean>} true once saved, false when refused */
   add(row) {
@@ -59,6 +79,17 @@ class Outbox extends EventTarget {
     return done;
   }
 
+  /**
+   * Take the last answer back that is still here. It goes out all the same, since it may have arrived already,
+   * and its undo after it. @returns {AnswerRow|null} null when none is here
+   */
+  takeBack() {
+    const last = this.answers.at(-1);
+    if (!last) return null;
+    this.add({ kind: "undo", item: last.item, name: last.name, client_id: uuid(), of: last.client_id });
+    return last;
+  }
+
   /** Resolves to true when everything is delivered, false when that takes longer than ms. @param {number} ms */
   async flush(ms) {
     const end = performance.now() + ms;
@@ -67,13 +98,20 @@ class Outbox extends EventTarget {
     return this.rows.length === 0;
   }
 
+  /** What the next request carries: some answers, or one thing of another kind. @returns {Row[]} */
+  #head() {
+    const kind = kindOf(this.rows[0]);
+    const end = this.rows.findIndex((row) => kindOf(row) !== kind);
+    return this.rows.slice(0, Math.min(kind === "label" ? this.#most : 1, end < 0 ? Infinity : end));
+  }
+
   async #send() {
     if (this.#running) return;
     this.#running = true;
     while (this.rows.length) {
-      const rows = this.rows.slice(0, this.#most);
+      const rows = this.#head();
       try {
-        await postLabels(rows.map(({ item, label, seconds, client_id }) => ({ item, label, seconds, client_id })));
+        await SEND[kindOf(rows[0])](rows);
         this.#settle(rows, true);
         this.dispatchEvent(new Event("saved"));
       } catch (error) {
@@ -93,6 +131,7 @@ class Outbox extends EventTarget {
     if (!bad.length && rows.length === 1) bad = rows;
     if (!bad.length) { this.#most = 1; return; } // find the offender one by one
     this.#settle(bad, false);
+    if (error.code === "nothing_to_undo") return; // what it takes back was refused itself, which has been said
     for (const row of bad) this.dispatchEvent(new CustomEvent("refused", { detail: { row, message: error.message } }));
   }
 
@@ -113,7 +152,8 @@ class Outbox extends EventTarget {
     this.#failures += 1;
     this.#offline = error.isNetwork;
     const why = error.isNetwork ? "" : ` (${error.message})`;
-    setProblem("outbox", `${plural(this.rows.length, "answer")} not saved yet${why}. Kept here and sent again.`, "warning");
+    const what = this.rows.every((row) => kindOf(row) === "label") ? "answer" : "change";
+    setProblem("outbox", `${plural(this.rows.length, what)} not saved yet${why}. Kept here and sent again.`, "warning");
     const delay = Math.min(500 * 2 ** (this.#failures - 1), SLOWEST_MS);
     await new Promise((resolve) => {
       this.#wake = () => resolve(undefined);

@@ -4,6 +4,7 @@ import { probeMedia } from "./api.js";
 
 const PIXEL_ART = 128; // at most this many pixels wide and high: scaled up with hard edges
 const LARGEST_STEP = 12;
+const WIDTHS = [512, 768, 1024, 1536, 2048]; // few, so that a window of another size finds them in the cache
 
 /**
  * Size an image for its box: tiny ones by a whole factor, so that all their pixels stay square and
@@ -22,6 +23,21 @@ export function fitImage(img, box) {
   img.style.height = `${Math.max(1, Math.floor(h * scale))}px`;
 }
 
+/**
+ * The address of a picture just large enough for a box; a smaller one comes as it is.
+ * @param {string} media @param {HTMLElement} box
+ */
+export function mediaFor(media, box) {
+  const side = Math.max(box.clientWidth, box.clientHeight) * devicePixelRatio;
+  return `${media}?width=${WIDTHS.find((width) => width >= side) ?? WIDTHS[WIDTHS.length - 1]}`;
+}
+
+/** Whether a picture was scaled down on its way here. @param {HTMLImageElement} img made with `mediaFor` */
+export function isReduced(img) {
+  const width = Number(new URL(img.src).searchParams.get("width") ?? Infinity);
+  return Math.max(img.naturalWidth, img.naturalHeight) >= width;
+}
+
 /** Keep the box's image fitted while the window changes. @param {HTMLElement} box */
 export function keepFitted(box) {
   new ResizeObserver(() => {
@@ -36,7 +52,7 @@ export function keepFitted(box) {
  * @throws {ApiError} saying why it cannot be shown
  */
 export async function loadImage(media, name) {
-  const img = make("img", { alt: name, draggable: "false" });
+  const img = make("img", { alt: name, draggable: "false", decoding: "sync" });
   img.src = media;
   try {
     await img.decode();

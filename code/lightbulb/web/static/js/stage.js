@@ -1,51 +1,103 @@
 /** The large picture on the Label page, its caption, and what stands there when there is none. */
 import { announce, byId, make, setText } from "./dom.js";
-import { percent, plural } from "./format.js";
-import { fitImage, keepFitted } from "./picture.js";
+import { plural } from "./format.js";
+import { fitImage, isReduced, keepFitted, loadImage } from "./picture.js";
+import { Zoom } from "./zoom.js";
 
 /** @typedef {import("./api.js").Question} Question */
 
+const ZOOM_STEP = 1.5;
+
 export class Stage {
+  /** @type {HTMLImageElement|null} */ #img = null;
+  /** @type {Question|null} */ #question = null;
+  /** @type {string} media whose original is there or on its way */ #original = "";
+
   constructor() {
     this.picture = byId("picture");
     this.flashBox = byId("flash");
     this.empty = byId("empty");
+    this.zoom = new Zoom(byId("stage"), (scale) => this.#onZoom(scale));
     keepFitted(this.picture);
+    byId("zoom-in").addEventListener("click", () => this.zoom.by(ZOOM_STEP));
+    byId("zoom-out").addEventListener("click", () => this.zoom.by(1 / ZOOM_STEP));
+    byId("zoom-reset").addEventListener("click", () => this.zoom.reset());
   }
 
   /** @param {Question} question @param {HTMLImageElement} img decoded */
   show(question, img) {
+    this.#question = question;
+    this.#img = img;
+    this.#original = "";
     this.empty.hidden = true;
+    byId("zoom-tools").hidden = false;
+    fitImage(img, this.picture); // before anything changes, so that measuring the box costs no layout
     this.picture.replaceChildren(img);
     this.picture.dataset.item = String(question.item);
-    fitImage(img, this.picture);
+    this.zoom.attach(img);
     setText(byId("item-name"), question.name);
     byId("item-name").title = question.name;
-    this.showGuess(question);
+    this.showFlag(question);
   }
 
   /** @param {Question|null} question */
-  showGuess(question) {
-    const guess = byId("show-guess").checked ? question?.guess : null;
-    byId("guess").hidden = !guess;
-    setText(byId("guess"), guess ? `model: ${guess.label} ${percent(guess.score, 0)}` : "");
+  showFlag(question) {
+    const flag = question?.flag ?? null;
+    byId("flag").setAttribute("aria-pressed", String(Boolean(flag)));
+    byId("flag-note").hidden = !flag;
+    setText(byId("flag-note"), flag ? `⚑ ${flag.note || "flagged"}` : "");
+  }
+
+  /** A key of the stage. @param {KeyboardEvent} event @returns {boolean} whether it is one */
+  onKey({ key, shiftKey }) {
+    const arrows = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
+    if (shiftKey && key in arrows) this.zoom.pan(...arrows[key]);
+    else if (key === "+" || key === "=") this.zoom.by(ZOOM_STEP);
+    else if (key === "-" || key === "_") this.zoom.by(1 / ZOOM_STEP);
+    else if (key === "0") this.zoom.reset();
+    else return false;
+    return true;
+  }
+
+  /** @param {number} scale */
+  #onZoom(scale) {
+    setText(byId("zoom-reset"), `${Math.round(scale * 100)} %`);
+    const img = this.#img;
+    if (!img || !this.#question || scale === 1 || this.#original === this.#question.media || !isReduced(img)) return;
+    if (img.clientWidth * scale * devicePixelRatio > img.naturalWidth) this.#showOriginal(img, this.#question);
+  }
+
+  /** Every pixel there is, once one looks closer than the picture that came first.
+   * @param {HTMLImageElement} reduced @param {Question} question */
+  async #showOriginal(reduced, { media, name }) {
+    this.#original = media;
+    try {
+      const whole = await loadImage(media, name);
+      if (this.#img !== reduced) return;
+      whole.style.cssText = reduced.style.cssText;
+      reduced.replaceWith(whole);
+      this.#img = whole;
+      this.zoom.replace(whole);
+    } catch { /* the reduced one stays */ }
   }
 
   /** @param {string} text */
   wait(text) {
     this.empty.hidden = true;
+    byId("zoom-tools").hidden = true;
     delete this.picture.dataset.item;
+    this.#img = this.#question = null;
+    this.zoom.attach(null);
     setText(byId("item-name"), "");
-    this.showGuess(null);
+    this.showFlag(null);
     this.picture.replaceChildren(make("p", {}, text));
   }
 
   /** @param {string} text what was chosen, for a moment */
   flash(text) {
     setText(this.flashBox, text);
-    this.flashBox.classList.remove("on");
-    void this.flashBox.offsetWidth; // starts the animation anew
-    this.flashBox.classList.add("on");
+    // another name of the same animation starts it anew, without a layout in between
+    this.flashBox.dataset.turn = this.flashBox.dataset.turn === "a" ? "b" : "a";
     announce(text);
   }
 

@@ -4,12 +4,14 @@ import { setProblem, setServerBanners } from "./banners.js";
 
 const EVERY_MS = 1000;
 const SLOWEST_MS = 10_000;
+const SOONEST_MS = 500; // five answers a second need no five polls
 
 /** @type {any} the last status that came, or null */
 let latest = null;
 /** @type {((status: any) => void)[]} */
 const listeners = [];
 let timer = 0;
+let askedAt = -Infinity; // ms
 let failures = 0;
 let asking = false;
 
@@ -23,6 +25,7 @@ async function poll() {
   clearTimeout(timer);
   if (asking) return;
   asking = true;
+  askedAt = performance.now();
   try {
     latest = await getStatus();
     failures = 0;
@@ -40,8 +43,11 @@ async function poll() {
   }
 }
 
-/** Ask now, for instance just after an answer was saved. */
-export const pollNow = () => { poll(); };
+/** Ask now or very soon, for instance just after an answer was saved. */
+export function pollNow() {
+  clearTimeout(timer);
+  timer = window.setTimeout(poll, askedAt + SOONEST_MS - performance.now());
+}
 
 export function startPolling() {
   reachable.addEventListener("change", (event) => setProblem("network", /** @type {CustomEvent} */ (event).detail

@@ -1,13 +1,14 @@
 /** The numbers at the top of every page. */
 import { byId, setText } from "./dom.js";
-import { accuracyText, ago, intervalText, percent, plural } from "./format.js";
+import { accuracyText, ago, intervalText, minutesText, percent, plural } from "./format.js";
 
-/** What the learner is doing, in a few words. @param {any} status @returns {string} */
+const DOING = { encoding: "reading images", training: "fitting", scoring: "scoring", idle: "up to date", off: "" };
+
+/** What there is to know of the model, in a few words. @param {any} status @returns {string} */
 function trainingDetail({ training, encoding, needed, model }) {
   if (training.error) return training.error;
   if (training.state === "encoding") return `encoding ${encoding?.done ?? 0} / ${encoding?.total ?? "?"}`;
   if (needed) return needed.message;
-  // states change several times a second: the model's age says the same and reads calmly
   if (model) return `model ${model.version}, ${ago(model.seconds_ago)}`;
   if (training.state === "off") return "switched off";
   return training.active ? "first model" : "waiting for labels";
@@ -27,11 +28,21 @@ function renderTraining(status) {
   const { training } = status;
   setText(byId("training"), training.active ? "Yes" : "No");
   document.body.classList.toggle("is-training", Boolean(training.active));
+  const { state } = training;
+  setText(byId("training-doing"), training.active || state === "encoding" ? DOING[/** @type {keyof DOING} */ (state)] ?? state : "");
   const detail = byId("training-detail");
   setText(detail, trainingDetail(status));
   detail.classList.toggle("error", Boolean(training.error));
   byId("training-metric").title = training.state === "encoding"
     ? `encoding ${percent(training.progress ?? 0, 0)}` : trainingDetail(status);
+}
+
+/** @param {any} outlook what is left to do */
+function renderOutlook(outlook) {
+  const minutes = outlook?.minutes_left ?? null;
+  setText(byId("minutes-left"), minutes === null ? " " : minutesText(minutes));
+  byId("time-metric").title = outlook?.actions_left 
+    ? `about ${plural(outlook.actions_left, "key press", "key presses")} until everything is labelled, at your pace` : "";
 }
 
 /** @param {any} status */
@@ -45,6 +56,7 @@ export function renderTopbar(status) {
   renderTraining(status);
   const seconds = status.seconds_per_label;
   setText(byId("time-per-label"), seconds === null || seconds === undefined ? "–" : `${seconds.toFixed(1)} s`);
+  renderOutlook(status.outlook);
   setText(byId("review-count"), String(items.proposed));
-  byId("review-link").classList.toggle("hot", items.proposed > 0);
+  byId("review-link").classList.toggle("idle", !items.proposed);
 }
