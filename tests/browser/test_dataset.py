@@ -203,6 +203,29 @@ def test_by_keyboard_alone(page: Any, shared: RunningServer, viewport: dict[str,
     labelled(shared, 1)
 
 
+def test_a_finger_opens_holds_to_select_and_taps_on(browser: Any, shared: RunningServer) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    try:
+        page = context.new_page()
+        open_dataset(page, shared)
+        page.tap(tile(0))
+        page.wait_for_selector("#item-dialog[open]", timeout=WAIT_MS)
+        page.tap("#dialog-close")
+        page.wait_for_selector("#item-dialog", state="hidden", timeout=WAIT_MS)
+        box = page.locator(tile(0)).bounding_box()
+        touch = context.new_cdp_session(page)
+        at = {"x": box["x"] + 60, "y": box["y"] + 60}
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [at]})
+        wait_for_text(page, "#selected-count", "^1 selected")
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.tap(tile(1))
+        wait_for_text(page, "#selected-count", "^2 selected")
+        assert selected(page) == [0, 1] and page.is_hidden("#item-dialog")
+        assert page.evaluate("() => document.documentElement.scrollWidth") == PHONE["width"]
+    finally:
+        context.close()
+
+
 def test_the_address_keeps_the_filter_and_the_place(page: Any, shared: RunningServer) -> None:
     items = shared.get("/api/items?limit=500")["items"]
     answers = [{"item": row["item"], "label": "3"} for row in items[:110]]

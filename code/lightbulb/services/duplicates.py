@@ -153,6 +153,8 @@ class Duplicates:
         end = found.starts[number + 1] if number + 1 < len(found.starts) else len(found.members)
         members = found.members[found.starts[number] : end]
         at = view.positions(members)
+        if len(at) > MOST_SHOWN:  # those that the group is about come first
+            at = at[np.argsort((view.labels[at] >= 0) != (kind == "conflict"), kind="stable")]
         counts = np.bincount(view.labels[at][view.labels[at] >= 0], minlength=len(self._catalog.classes))
         items = tuple(
             LabelledItem(ItemId(view.ids[one]), view.keys[one], self._label(view, int(one)))

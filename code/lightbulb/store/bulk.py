@@ -11,7 +11,6 @@ from lightbulb.records import ActionKind, Answer, ItemId, Source
 from lightbulb.store.database import Database, chunks
 from lightbulb.store.labels import (
     add_action,
-    add_label,
     add_labels,
     make_current,
     refuse_unknown_items,
@@ -37,8 +36,9 @@ class BulkStore:
             if earlier is not None:
                 return earlier
             action = add_action(connection, ActionKind.BULK, annotator, client_id=client_id)
-            for answer in answers:
-                add_label(connection, action, answer.item, answer.label, Source.HUMAN, answer.seconds)
+            each = {"action": action, "source": Source.HUMAN}
+            rows = [{**each, "item": one.item, "value": one.label, "seconds": one.seconds} for one in answers]
+            connection.execute(labels.insert(), rows)
             make_current(connection, [answer.item for answer in answers])
         return action
 

@@ -1,9 +1,9 @@
 /** The Dataset page: every item to browse, filter, select and label; what looks wrong; adding images. */
 import { BulkBar } from "./bulkbar.js";
+import { BulkFlag } from "./bulkflag.js";
 import { getAnnotators, getItem, postRescan } from "./datasetapi.js";
 import { announce, byId, debounce, setText, settings } from "./dom.js";
 import { DoubtsView } from "./doubts.js";
-import { FlagManyDialog } from "./flagmany.js";
 import { plural } from "./format.js";
 import { FilterBar, queryOf, readAddress, VIEWS, writeAddress } from "./itemfilter.js";
 import { ItemDialog } from "./itemdialog.js";
@@ -23,7 +23,7 @@ let values = readAddress();
 /** @type {BulkBar} */ let bulk;
 /** @type {ItemDialog} */ let dialog;
 /** @type {DoubtsView} */ let doubts;
-/** @type {FlagManyDialog} */ let flagDialog;
+/** @type {BulkFlag} */ let flagDialog;
 let isStale = false; // the list is not as the server has it: something in the dialog changed
 let isReady = false; // what is on screen is where the address says
 /** @type {HTMLElement|null} what opened the dialog, if it was no tile */ let opener = null;
@@ -207,7 +207,7 @@ async function start() {
     open: () => openItem(grid.chosen[0], byId("bulk-open")),
     done: () => { if (values.view === "items") { const hadFocus = byId("bulk").contains(document.activeElement); grid.selection.clear(); reload().then(() => { if (hadFocus) grid.grid.focus(grid.grid.active); }); } },
   });
-  flagDialog = new FlagManyDialog((items, note, isOn) => bulk.flag(items, note, isOn));
+  flagDialog = new BulkFlag((items, note, isOn) => bulk.flag(items, note, isOn));
   dialog = makeDialog(classes);
   doubts = new DoubtsView(names, { save: (labels, said) => bulk.together(labels, said), open: openItem });
   new Uploader(task.uploads, reload);

@@ -89,12 +89,13 @@ export class DoubtsView {
     ]);
   }
 
-  /** @param {Labelled[]} items */
+  /** @param {Labelled[]} items some may be unlabelled */
   #conflictCard(items) {
-    const labels = [...new Set(items.map(({ label }) => label))];
+    const known = items.filter(({ label }) => label !== null);
+    const labels = [...new Set(known.map(({ label }) => label))];
     return this.#card(items, [make("p", {}, "Nearly the same, labelled differently.")], [
       ...labels.map((label) => /** @type {[string, () => [Labels, string]]} */ ([`All are ${label}`, () => [items.map(({ item }) => ({ item, label })), `Labelled ${plural(items.length, "item")} as ${label}`]])),
-      ["The labels are right", () => [items.map(({ item, label }) => ({ item, label })), "Kept as they are"]],
+      ["The labels are right", () => [known.map(({ item, label }) => ({ item, label })), "Kept as they are"]],
     ]);
   }
 
@@ -102,11 +103,11 @@ export class DoubtsView {
   #groupCard({ items, size, labels, kind }) {
     const shown = size > items.length ? `, the first ${items.length} of them shown` : "";
     const names = Object.keys(labels);
-    const said = names.map((name) => `${labels[name]} ${name}`).join(", ") || "none labelled";
+    const said = names.map((name) => `${labels[name]} × ${name}`).join(", ") || "none labelled";
     const open = items.filter(({ label }) => label === null);
     const text = make("p", {}, make("b", {}, `${size} alike`), `: ${said}${open.length && names.length ? `, ${size - Object.values(labels).reduce((a, b) => a + b, 0)} unlabelled` : ""}${shown}.`);
     if (kind === "conflict") {
-      const card = this.#conflictCard(items.filter(({ label }) => label !== null));
+      const card = this.#conflictCard(items);
       card.querySelector("p")?.replaceWith(text);
       return card;
     }
@@ -124,9 +125,9 @@ export class DoubtsView {
   #card(items, text, choices) {
     const card = make("li", { class: "doubt" });
     const pictures = items.map((one) => make("button", {
-      type: "button", class: "doubt-picture", title: one.name, "aria-label": `Open ${one.name}`, "data-item": one.item,
+      type: "button", class: "doubt-picture", title: one.name, "data-item": one.item,
       onclick: (/** @type {MouseEvent} */ event) => this.page.open(one.item, /** @type {HTMLElement} */ (event.currentTarget)),
-    }, thumbnail(one.media), make("span", { class: "doubt-label" }, one.label ? classDot(this.classes.indexOf(one.label)) : null, one.label ?? "unlabelled")));
+    }, thumbnail(one.media), make("span", { class: "doubt-label" }, one.label ? classDot(this.classes.indexOf(one.label)) : null, one.label ?? "unlabelled"), make("span", { class: "sr-only" }, `: open ${one.name}`)));
     const buttons = choices.map(([name, labels]) => make("button", { type: "button", onclick: () => this.#settle(card, ...labels()) }, name));
     card.append(make("div", { class: "doubt-pictures" }, ...pictures), make("div", { class: "doubt-text" }, ...text, make("div", { class: "doubt-choices" }, ...buttons)));
     return card;

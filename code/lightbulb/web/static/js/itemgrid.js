@@ -53,6 +53,7 @@ export class ItemGrid {
     if (!await this.pages.open(query, at)) return false;
     this.root.setAttribute("aria-busy", "false");
     this.query = query;
+    this.root.hidden = this.pages.total === 0;
     this.grid.setTotal(this.pages.total);
     if (at) this.grid.startAt(Math.min(at, this.pages.total - 1));
     return true;
@@ -123,6 +124,7 @@ export class ItemGrid {
     if (!item) return;
     this.#wasHeld = true;
     this.selection.toggle(item.item);
+    this.grid.reveal(index); // the bar of actions may lie over it by now
   }
 
   /** @param {MouseEvent} event */
@@ -138,6 +140,7 @@ export class ItemGrid {
     this.selection.anchor = index;
     if (isTick || isTouch || event.ctrlKey || event.metaKey) this.selection.toggle(item.item);
     else this.selection.set([item.item]);
+    if (isTouch) this.grid.reveal(index);
   }
 
   /** From the anchor to here. @param {number} index @param {boolean} isAdded to what is selected */

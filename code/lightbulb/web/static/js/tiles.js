@@ -57,12 +57,12 @@ export function fillTile(cell, item, classes, shown) {
   cell.dataset.item = String(item.item);
   cell.className = `tile state-${item.state}`;
   cell.title = item.flag?.note ? `${item.name}\nFlagged: ${item.flag.note}` : item.name;
-  cell.setAttribute("aria-label", [item.name, main, more, note, item.flag ? "flagged" : ""].filter(Boolean).join(", "));
+  cell.removeAttribute("aria-label");
   cell.replaceChildren(
     before ?? thumbnail(item.media, item.state === "broken" ? item.reason ?? "cannot be read" : null),
     make("span", { class: "tile-tick", "aria-hidden": "true" }),
-    ...(note ? [make("span", { class: "tile-note", "aria-hidden": "true" }, note)] : []),
-    ...(item.flag ? [make("span", { class: "tile-flag", "aria-hidden": "true" }, "⚑")] : []),
+    ...(note ? [make("span", { class: "tile-note" }, note)] : []),
+    ...(item.flag ? [make("span", { class: "tile-flag" }, make("span", { "aria-hidden": "true" }, "⚑"), make("span", { class: "sr-only" }, "flagged"))] : []),
     make("span", { class: "tile-text" },
       make("span", { class: "tile-state" }, label ? classDot(classes.indexOf(label)) : null, make("b", {}, main), more ? make("small", {}, more) : null),
       make("span", { class: "item-name" }, item.name)));

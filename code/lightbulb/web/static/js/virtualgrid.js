@@ -171,6 +171,7 @@ export class VirtualGrid {
 
   #measure() {
     const width = this.root.clientWidth;
+    if (!width) return; // hidden
     const fewest = width < NARROW ? 2 : 3;
     const columns = Math.max(fewest, Math.floor((width + GAP) / (this.size + GAP)));
     const first = columns === this.columns ? -1 : this.first;

@@ -2,7 +2,7 @@
 import { byId, setText } from "./dom.js";
 import { plural } from "./format.js";
 
-export class FlagManyDialog {
+export class BulkFlag {
   /** @type {number[]} */ #items = [];
 
   /** @param {(items: number[], note: string, isOn: boolean) => void} save */
