@@ -69,6 +69,11 @@ def test_the_pages_are_found() -> None:
     assert len(PAGES) >= 4 and PAGES[0] == "/"
 
 
+def test_the_check_finds_what_is_wrong(page: Any, axe: Any) -> None:
+    page.set_content('<html lang="en"><title>x</title><main><h1>x</h1><img src="x.png"><button></button>')
+    assert {found.split()[1] for found in issues(axe, page, "x:")} == {"button-name", "image-alt"}
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_no_serious_issue(browser: Any, proposing: RunningServer, axe: Any, path: str) -> None:
     problems: list[str] = []
