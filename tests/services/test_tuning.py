@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,8 @@ from lightbulb.pretraining.fine_tune import Examples, FineTuning
 from lightbulb.records import Answer
 from lightbulb.services import learner, tuning
 from lightbulb.services.assemble import Workspace, open_production
-from lightbulb.services.plugins import check_fine_tuning
+from lightbulb.services.packing import pack
+from lightbulb.services.plugins import check_fine_tuning, read_config
 from lightbulb.services.tuning import left_out
 from lightbulb.torch_setup import torch
 from lightbulb.training.compare import Comparison
@@ -202,6 +204,54 @@ def test_score_equals_the_pool_prediction_after_a_promotion(
         np.testing.assert_allclose(production.scoring.score_bytes(files).scores, found.scores, atol=1e-5)
     finally:
         production.stop()
+
+
+def test_a_tuned_model_serves_elsewhere_from_its_file(
+    config: Config, pool: Path, truth: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_the_gate(monkeypatch)
+    picture = sorted(pool.iterdir())[0].read_bytes()
+    with opened(config) as workspace:
+        taught(workspace, truth)
+        version, fingerprint = version_of(workspace)
+        here = workspace.scoring.score_bytes([picture])
+        with zipfile.ZipFile(pack(workspace.models, version, config, "0.1")) as archive:
+            archive.extractall(tmp_path / "elsewhere")
+    folder = tmp_path / "elsewhere" / f"{config.name}-model-{version}"
+    assert (folder / "models" / "tuned" / f"{fingerprint}.safetensors").is_file()
+    monkeypatch.chdir(folder)
+    production = open_production(read_config(folder / "config.yml", needs_dataset=False))
+    try:
+        np.testing.assert_allclose(production.scoring.score_bytes([picture]).scores, here.scores, atol=1e-5)
+    finally:
+        production.stop()
+
+
+def test_a_roll_back_reaches_behind_the_promotion(
+    config: Config, pool: Path, truth: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_the_gate(monkeypatch)
+    picture = sorted(pool.iterdir())[0].read_bytes()
+    with opened(config) as workspace:
+        learn(workspace)
+        answer(workspace, truth, 20)
+        learn(workspace)
+        before, scored = version_of(workspace), workspace.scoring.score_bytes([picture]).scores
+        answer(workspace, truth, 20)
+        learn(workspace)
+        after = version_of(workspace)
+        assert before[1] == base_fingerprint(workspace) != after[1]
+        workspace.serving.choose(before[0])
+        learn(workspace)
+        assert version_of(workspace) == before
+        np.testing.assert_allclose(workspace.scoring.score_bytes([picture]).scores, scored, atol=2e-3)
+    with opened(config) as workspace:  # the choice outlives a restart
+        learn(workspace)
+        assert version_of(workspace) == before
+        np.testing.assert_allclose(workspace.scoring.score_bytes([picture]).scores, scored, atol=2e-3)
+        workspace.serving.release()
+        learn(workspace)
+        assert version_of(workspace)[1] == after[1]
 
 
 def test_a_restart_finds_the_tuned_encoder(

@@ -14,6 +14,7 @@ import yaml
 from lightbulb.config import Config
 from lightbulb.services.encoder_handle import CHOOSING
 from lightbulb.store.models import ModelFolder
+from lightbulb.store.tuned import tuned_path
 
 IN_MEMORY = 8 * 1024 * 1024  # bytes; what is larger waits on disk
 README = """\
@@ -51,6 +52,9 @@ def pack(models: ModelFolder, version: int, config: Config, release: str) -> IO[
     with zipfile.ZipFile(packed, "w", compression=zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(folder.iterdir()):
             archive.write(file, f"{root}/models/{version:06d}/{file.name}")
+        if tuned := card_has.get("tuned"):
+            source = tuned_path(config.model_directory, tuned)
+            archive.write(source, f"{root}/{tuned_path(Path('models'), tuned)}")
         for key in own_files:
             source = Path(made_with[key])
             made_with[key] = f"encoder/{source.name}"
@@ -58,7 +62,7 @@ def pack(models: ModelFolder, version: int, config: Config, release: str) -> IO[
                 shutil.copyfileobj(weights, inside)
         archive.writestr(f"{root}/config.yml", _config_text(config, made_with))
         archive.writestr(
-            f"{root}/README.txt", _readme(config.task.title, release, stored.card, bool(own_files))
+            f"{root}/README.txt", _readme(config.task.title, release, stored.card, bool(own_files or tuned))
         )
     packed.seek(0)
     return packed
@@ -90,5 +94,5 @@ def _readme(task: str, release: str, card: Mapping[str, Any], has_weights: bool)
         underline="=" * len(title),
         labels=card["labels"],
         accuracy=measured,
-        weights="in encoder/" if has_weights else f"{card['weights']}, found by Light Bulb itself",
+        weights="in this folder" if has_weights else f"{card['weights']}, found by Light Bulb itself",
     )
