@@ -120,6 +120,17 @@ class MediaQuery(Request):
     ] = None
 
 
+class ThumbnailsQuery(Request):
+    items: Annotated[
+        str, Field(pattern=r"^\d{1,9}(,\d{1,9}){0,99}$", description="Ids, comma-separated, at most 100.")
+    ]
+    width: Annotated[int, Field(ge=16, le=640, description="Largest side, in pixels.")]
+
+    @property
+    def wanted(self) -> list[int]:
+        return [int(item) for item in self.items.split(",")]
+
+
 class ScoreBody(Request):
     type: Literal["images"]
     urls: Annotated[list[str], Field(min_length=1, max_length=64, description="http:, https: or data: URLs.")]

@@ -12,7 +12,7 @@
  *   similar: place in a row with similar ones side by side; place: in the batch as it came, set by the page
  * @typedef {{audited: number, wrong: number, candidates: number, bound: number|null, certified: boolean, rest: number, needed: number|null}} Audit
  * @typedef {{batch: number|null, label: string, candidates: number, items: BatchItem[], audit: Audit|null,
- *   ahead: string[], certificates: Certificate[]}} Batch
+ *   ahead: {item: number, media: string}[], certificates: Certificate[]}} Batch
  * @typedef {{batch: number, label: string, audit: Audit}} Certificate
  * @typedef {{item: number, name: string, media: string, state: string, label: string|null,
  *   source: string|null, reason: string|null, proposal: Guess|null}} ListedItem
@@ -117,6 +117,13 @@ export const postAcceptRest = (batch) => post(`/api/batches/${batch}/accept-rest
 
 /** @param {Record<string, string|number>} filter @returns {Promise<{total: number, items: ListedItem[]}>} */
 export const getItems = (filter) => json(`/api/items?${query(filter)}`);
+
+/**
+ * Many thumbnails in one answer: a request for each would take longer than making them.
+ * @param {number[]} items @param {number} width @returns {Promise<Record<string, string>>} data: URLs by item
+ */
+export const getThumbnails = async (items, width) =>
+  (await json(`/media/thumbnails?${query({ items: items.join(","), width })}`)).thumbnails;
 
 export const postRescan = () => post("/api/rescan", {}, { timeout: 600_000 });
 
