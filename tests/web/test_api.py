@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import re
@@ -177,6 +178,19 @@ def test_unknown_paths_and_methods(client: FlaskClient) -> None:
 def test_pixels_come_by_id_never_by_path(client: FlaskClient, path: str) -> None:
     response = client.get(path)
     assert response.status_code in (404, 422) and response.json["error"]["code"]
+
+
+def test_many_thumbnails_in_one_answer(client: FlaskClient, pool: Path) -> None:
+    """The same bytes as one by one; what cannot be shown is left out."""
+    (pool / "0001.png").unlink()
+    made = client.get("/media/thumbnails?items=3,2,1,99999&width=32").json["thumbnails"]
+    assert set(made) == {"1", "3"}
+    head, body = made["3"].split(",")
+    single = client.get("/media/3?width=32")
+    assert head == f"data:{single.mimetype};base64" and base64.b64decode(body) == single.data
+    assert error_of(client.get("/media/2"), 404)["code"] == "broken_item"
+    for wrong in ("items=&width=32", "items=1,x&width=32", "items=1&width=4000", "items=1"):
+        assert client.get(f"/media/thumbnails?{wrong}").status_code in (400, 422)
 
 
 def test_media_whole_small_and_not_modified(client: FlaskClient, pool: Path) -> None:

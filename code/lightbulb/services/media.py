@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -73,6 +74,14 @@ class Media:
             return thumbnail(data, width, max_pixels=self._max_pixels), "image/jpeg"
 
         return self._or_broken(item, make)
+
+    def thumbnails(self, items: Collection[ItemId], width: int) -> dict[ItemId, tuple[bytes, str]]:
+        """As `thumbnail`, of many; what cannot be shown is left out."""
+        made = {}
+        for item in items:
+            with contextlib.suppress(NotFound):
+                made[item] = self.thumbnail(item, width)
+        return made
 
     def version(self, item: ItemId) -> str:
         """Changes when the file does: for ETag. Raises: NotFound."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+from typing import Any
+
 from flask import Response, make_response, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from lightbulb.services.assemble import Workspace
-from lightbulb.web.schemas import MediaPath, MediaQuery
+from lightbulb.web.schemas import MediaPath, MediaQuery, ThumbnailsQuery
 
 
 def media(workspace: Workspace) -> APIBlueprint:
@@ -29,4 +32,13 @@ def media(workspace: Workspace) -> APIBlueprint:
         response.headers["Cache-Control"] = "private, no-cache"  # a file may change; the ETag tells
         return response
 
+    @blueprint.get("/media/thumbnails", summary="Many thumbnails in one answer, as data: URLs")
+    def thumbnails(query: ThumbnailsQuery) -> dict[str, Any]:
+        made = workspace.media.thumbnails(query.wanted, query.width)
+        return {"thumbnails": {str(item): _data_url(*picture) for item, picture in made.items()}}
+
     return blueprint
+
+
+def _data_url(data: bytes, mime: str) -> str:
+    return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"

@@ -51,7 +51,7 @@ def shape_review(review: Review) -> dict[str, Any]:
             for item, key, score, place in rows
         ],
         "audit": shape_audit(review.audit) if review.audit else None,
-        "ahead": [f"/media/{item}" for item in review.ahead],
+        "ahead": [{"item": item, "media": f"/media/{item}"} for item in review.ahead],
         "certificates": [dataclasses.asdict(one) for one in review.certificates],
     }
 

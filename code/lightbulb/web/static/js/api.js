@@ -14,7 +14,7 @@
  *   similar: place in a row with similar ones side by side; place: in the batch as it came, set by the page
  * @typedef {{audited: number, wrong: number, candidates: number, bound: number|null, certified: boolean, rest: number, needed: number|null}} Audit
  * @typedef {{batch: number|null, label: string, candidates: number, items: BatchItem[], audit: Audit|null,
- *   ahead: string[], certificates: Certificate[]}} Batch
+ *   ahead: {item: number, media: string}[], certificates: Certificate[]}} Batch
  * @typedef {{batch: number, label: string, audit: Audit}} Certificate
  * @typedef {{item: number, name: string, media: string, state: string, label: string|null,
  *   source: string|null, annotator: string|null, at: string|null, reason: string|null, proposal: Guess|null,
@@ -138,6 +138,13 @@ export const getHistory = () => json("/api/history");
 
 /** @returns {Promise<{model: any}>} the one that serves, null before the first */
 export const getModel = () => json("/api/model");
+
+/**
+ * Many thumbnails in one answer: a request for each would take longer than making them.
+ * @param {number[]} items @param {number} width @returns {Promise<Record<string, string>>} data: URLs by item
+ */
+export const getThumbnails = async (items, width) =>
+  (await json(`/media/thumbnails?${query({ items: items.join(","), width })}`)).thumbnails;
 
 /** @param {string} actual @param {string} predicted @returns {Promise<{version: number, items: MeasuredItem[]}>} */
 export const getCell = (actual, predicted) => json(`/api/model/confusion?${query({ actual, predicted })}`);

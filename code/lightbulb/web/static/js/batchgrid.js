@@ -8,7 +8,7 @@ import { make, setText } from "./dom.js";
 import { percent } from "./format.js";
 import { gridTarget } from "./gridkeys.js";
 import { onPeek } from "./peeking.js";
-import { enlarge, thumbnail, widthFor } from "./thumbnails.js";
+import { enlarge, thumbnails, whenSettled, widthFor } from "./thumbnails.js";
 
 export class BatchGrid {
   /** @type {Cell[]} in the order they are shown */ cells = [];
@@ -31,12 +31,11 @@ export class BatchGrid {
   /** @param {BatchItem[]} items @returns {Promise<void>} settles once every thumbnail has loaded or failed */
   show(items) {
     this.active = this.#anchor = null;
-    const width = this.thumbnailWidth;
-    const loads = /** @type {Promise<void>[]} */ ([]);
-    this.cells = items.map((item) => this.#makeCell(item, thumbnail(item.media, width), loads));
+    const images = thumbnails(items, this.thumbnailWidth);
+    this.cells = items.map((item, index) => this.#makeCell(item, images[index]));
     this.root.replaceChildren(...this.cells.map((cell) => cell.element));
     this.cells.forEach((cell, index) => { cell.element.tabIndex = index === 0 ? 0 : -1; this.#render(cell); });
-    return Promise.all(loads).then(() => undefined);
+    return Promise.all(this.cells.map((cell) => this.#settle(cell))).then(() => undefined);
   }
 
   /** Show the cells in another order: ticks, labels and the focus stay. @param {(a: BatchItem, b: BatchItem) => number} compare */
@@ -52,8 +51,7 @@ export class BatchGrid {
   setSize(size) {
     this.#size = size;
     this.root.style.setProperty("--size", `${size}px`);
-    const width = this.thumbnailWidth;
-    for (const { img, item } of this.cells) if (img.isConnected) enlarge(img, item.media, width);
+    enlarge(this.cells, this.thumbnailWidth);
   }
 
   get columns() { return getComputedStyle(this.root).gridTemplateColumns.split(" ").length; }
@@ -86,20 +84,18 @@ export class BatchGrid {
     this.set(cell, !cell.isTicked, this.page.brush());
   }
 
-  /** @param {BatchItem} item @param {HTMLImageElement} img @param {Promise<void>[]} loads @returns {Cell} */
-  #makeCell(item, img, loads) {
+  /** @param {Cell} cell */
+  async #settle(cell) {
+    if (await whenSettled(cell.img)) return;
+    cell.img.replaceWith(make("span", { class: "cell-note" }, `${cell.item.name} cannot be shown`));
+    this.set(cell, false, null); // nobody can vouch for what they cannot see
+  }
+
+  /** @param {BatchItem} item @param {HTMLImageElement} img @returns {Cell} */
+  #makeCell(item, img) {
     const element = make("div", { class: "cell", role: "checkbox", "data-item": item.item, title: `${item.name}: ${percent(item.score)}` },
       img, make("span", { class: "tick" }), make("span", { class: "score" }, percent(item.score)), make("span", { class: "badge" }));
     const cell = { item, element, img, isTicked: true, label: null };
-    const fail = () => {
-      img.replaceWith(make("span", { class: "cell-note" }, `${item.name} cannot be shown`));
-      this.set(cell, false, null); // nobody can vouch for what they cannot see
-    };
-    if (!img.complete) loads.push(new Promise((resolve) => {
-      for (const name of ["load", "error"]) img.addEventListener(name, () => resolve(), { once: true });
-    }));
-    else if (!img.naturalWidth) queueMicrotask(fail); // fetched ahead, in vain
-    img.addEventListener("error", fail, { once: true });
     element.addEventListener("click", (event) => this.#onClick(cell, event));
     onPeek(element, { save: () => ({ ...cell }), peek: (before) => { this.set(cell, before.isTicked, before.label); this.page.peek(cell); } });
     // a page that scrolls under a resting pointer is no pointing
