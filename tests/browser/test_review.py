@@ -238,7 +238,8 @@ def test_where_keys_lead_in_a_grid_with_a_short_last_row(page: Any, proposing: R
     ]  # fmt: skip
     found = page.evaluate(
         """async (asked) => {
-          const { gridTarget } = await import("/static/js/gridkeys.js");
+          const { src } = document.querySelector("script[type=module]");
+          const { gridTarget } = await import(new URL("./gridkeys.js", src));
           return asked.map(([key, index]) => gridTarget(key, index, { count: 11, columns: 4, rows: 2 }));
         }""",
         asked,

@@ -13,6 +13,7 @@ from lightbulb.config import Config
 from lightbulb.services.assemble import Production, Workspace
 from lightbulb.web.api import api
 from lightbulb.web.api.uploads import UPLOAD_PATH, comes_from_elsewhere
+from lightbulb.web.assets import KEPT_SECONDS, contents_digest
 from lightbulb.web.errors import read_json, register_errors, validation_response
 from lightbulb.web.media import media
 from lightbulb.web.metrics import Metrics, snapshot_gauges, workspace_gauges
@@ -45,6 +46,7 @@ def create_production_app(production: Production) -> OpenAPI:
 def _new_app(config: Config) -> OpenAPI:
     app = OpenAPI(
         "lightbulb.web.app",
+        static_url_path=f"/static/{contents_digest()}",
         info=Info(title=f"Light Bulb: {config.task.title}", version=lightbulb.__version__),
         security_schemes={},
         doc_prefix="/openapi",
@@ -90,4 +92,6 @@ def _headers(response: Response) -> Response:
     response.headers["Referrer-Policy"] = "same-origin"
     if request.path.startswith("/api/"):
         response.headers["Cache-Control"] = "no-store"
+    elif request.endpoint == "static" and response.status_code == 200:
+        response.headers["Cache-Control"] = f"public, max-age={KEPT_SECONDS}, immutable"
     return response

@@ -9,6 +9,7 @@ from flask_openapi3 import OpenAPI
 from werkzeug.wrappers import Response as AnyResponse
 
 from lightbulb.services.assemble import Workspace
+from lightbulb.web.assets import modules_of
 from lightbulb.web.markdown import render_markdown
 
 
@@ -16,6 +17,11 @@ def pages(workspace: Workspace) -> Blueprint:
     blueprint = Blueprint("pages", __name__)
     title = workspace.config.task.title
     description = render_markdown(workspace.config.task.description)
+    modules = {page: modules_of(f"{page}.js") for page in ("label", "review", "dataset", "model", "try")}
+
+    @blueprint.context_processor
+    def of_the_page() -> dict[str, Any]:
+        return {"modules": modules}
 
     @blueprint.get("/")
     def label() -> str:
