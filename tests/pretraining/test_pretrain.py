@@ -153,9 +153,10 @@ def test_supervised_training_lowers_the_loss(tmp_path: Path) -> None:
     assert source.classes == ("3", "7")
     losses: list[float] = []
     settings = Settings(size=32, batch=8, minutes=None, steps=60, workers=1)
+    torch.manual_seed(0)
     training = Pretraining([source], Supervised(2), "test", settings, tmp_path / "x.safetensors")
     training.run(lambda report: losses.append(report.loss))
-    assert len(losses) == 3 and losses[-1] < 0.8 * losses[0]
+    assert len(losses) == 3 and losses[-1] < min(losses[0], 0.8 * np.log(2))  # ln 2: a guess
 
 
 def test_interrupted_it_goes_on_from_its_checkpoint(classes: Path, tmp_path: Path) -> None:
