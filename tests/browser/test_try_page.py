@@ -89,6 +89,27 @@ def test_strokes_are_undone_one_by_one_and_the_answer_follows(
     assert black == [0, 0, 0, 255]
 
 
+def test_a_palm_draws_nothing(page: Any, labelled_server: RunningServer) -> None:
+    """A second pointer neither draws nor ends the stroke."""
+    open_tab(page, labelled_server, "draw")
+    page.wait_for_function("() => document.querySelector('#light-on-dark').checked")
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.evaluate(
+        """() => {
+            const canvas = document.querySelector("#canvas"), box = canvas.getBoundingClientRect();
+            const at = {pointerId: 99, clientX: box.right - 40, clientY: box.bottom - 40};
+            for (const type of ["pointermove", "pointerup"]) canvas.dispatchEvent(new PointerEvent(type, at));
+        }"""
+    )
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.8 * box["height"], steps=3)
+    page.mouse.up()
+    red = "([x, y]) => document.querySelector('#canvas').getContext('2d').getImageData(x, y, 1, 1).data[0]"
+    assert [page.evaluate(red, [102, y]) for y in (110, 256, 400)] == [255] * 3  # of 512 pixels
+    assert page.evaluate(red, [300, 300]) == page.evaluate(red, [440, 440]) == 0
+
+
 def test_by_keyboard_alone_on_a_phone(page: Any, labelled_server: RunningServer, digits: Path) -> None:
     page.set_viewport_size(PHONE)
     page.goto(f"{labelled_server.base}/try")

@@ -137,6 +137,22 @@ def test_one_bad_answer_saves_none(client: FlaskClient) -> None:
     assert client.get("/api/status").json["items"]["labelled"] == 0
 
 
+def test_a_page_that_stayed_open_overnight(client: FlaskClient) -> None:
+    """The page counts up to ten hours; the answer must not be lost over it."""
+    assert label(client, 1, "7", seconds=36_000).status_code == 200
+    assert error_of(label(client, 2, "7", seconds=36_001), 400)["code"] == "bad_input"
+
+
+@pytest.mark.parametrize("path", ["/api/labels", "/api/undo", "/api/flags", "/api/labels/remove"])
+def test_a_page_about_another_dataset_changes_nothing(
+    client: FlaskClient, workspace: Workspace, path: str
+) -> None:
+    headers = {"X-Lightbulb-Pool": "some other"}
+    assert error_of(client.post(path, json={}, headers=headers), 409)["code"] == "other_dataset"
+    assert error_of(client.get("/api/status", headers=headers), 409)["code"] == "other_dataset"
+    assert client.get("/api/status", headers={"X-Lightbulb-Pool": workspace.pool_id}).status_code == 200
+
+
 def test_not_a_number_is_no_time(client: FlaskClient) -> None:
     text = '{"labels": [{"item": 1, "label": "7", "seconds": NaN}]}'
     response = client.post("/api/labels", data=text, content_type="application/json")

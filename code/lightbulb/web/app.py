@@ -10,6 +10,7 @@ from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 
 import lightbulb
 from lightbulb.config import Config
+from lightbulb.errors import Conflict
 from lightbulb.services.assemble import Production, Workspace
 from lightbulb.web.api import api
 from lightbulb.web.api.uploads import UPLOAD_PATH, comes_from_elsewhere
@@ -21,6 +22,7 @@ from lightbulb.web.pages import operations, pages
 from lightbulb.web.scoring import REQUEST_BODY, scoring
 
 LARGEST_BODY = 64 * 1024 * 1024  # bytes
+POOL_HEADER = "X-Lightbulb-Pool"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONTENT_POLICY = "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'"
 # The API documentation's own page starts itself from an inline script.
@@ -34,6 +36,7 @@ def create_app(workspace: Workspace) -> OpenAPI:
     app.register_api(api(workspace))
     app.register_api(media(workspace))
     app.register_blueprint(pages(workspace))
+    app.before_request(lambda: _only_pool(workspace.pool_id))
     return _finish(app, metrics, scoring(workspace.scoring, metrics.scored.inc, workspace.nearest))
 
 
@@ -83,6 +86,15 @@ def _only_json() -> None:
         if not request.is_json:
             raise UnsupportedMediaType("send JSON (Content-Type: application/json)")
         read_json()
+
+
+def _only_pool(pool_id: str) -> None:
+    """A page may outlive the server that it came from: item ids of its dataset mean other items in this one.
+
+    Raises: Conflict (`other_dataset`).
+    """
+    if request.headers.get(POOL_HEADER, pool_id) != pool_id and request.path.startswith("/api/"):
+        raise Conflict("this server has another dataset: reload the page", code="other_dataset")
 
 
 def _headers(response: Response) -> Response:

@@ -7,7 +7,7 @@
  * @typedef {{item: number, name: string, media: string, guess: Guess|null, scores: number[]|null, flag: Flag|null}} Question
  * @typedef {{item: number, name: string, media: string, label: string|null, action: number, flag: Flag|null}} GivenAnswer
  * @typedef {{name: string, key: string|null}} LabelClass
- * @typedef {{title: string, description: string, dataset: string, confidence: number,
+ * @typedef {{title: string, description: string, dataset: string, pool: string, confidence: number,
  *   label: {type: string, classes: LabelClass[]}}} Task
  * @typedef {{item: number, label: string|null, seconds: number, client_id: string}} LabelRow
  * @typedef {{item: number, name: string, media: string, score: number, similar: number, place: number}} BatchItem
@@ -31,6 +31,8 @@
 const TIMEOUT_MS = 20_000;
 /** Statuses that say "not now" rather than "never": what was sent is kept and sent again. */
 const PASSING = new Set([401, 403, 408, 425, 429]);
+/** The pool that this page is about: its item ids mean other items in any other. */
+let pool = "";
 
 export class ApiError extends Error {
   /** @param {string} message @param {{status?: number, code?: string, details?: any[]}} more */
@@ -44,7 +46,10 @@ export class ApiError extends Error {
   get isNetwork() { return this.status === 0; }
 
   /** True when sending the same thing again may well work. */
-  get isPassing() { return this.isNetwork || this.status >= 500 || PASSING.has(this.status); }
+  get isPassing() { return this.isNetwork || this.status >= 500 || PASSING.has(this.status) || this.isOtherDataset; }
+
+  /** True when a server with another dataset has taken the place of the one that this page is about. */
+  get isOtherDataset() { return this.code === "other_dataset"; }
 }
 
 /** Tells listeners `event.detail === true` after each answer, `false` when none came. */
@@ -66,12 +71,13 @@ async function errorFrom(response) {
  * @throws {ApiError}
  */
 async function request(path, { timeout = TIMEOUT_MS, signal = null, ...options } = {}) {
+  const headers = { ...options.headers, ...(pool && path.startsWith("/api/") ? { "X-Lightbulb-Pool": pool } : {}) };
   const abort = new AbortController();
   signal?.addEventListener("abort", () => abort.abort(), { once: true });
   const timer = setTimeout(() => abort.abort(), timeout);
   let response;
   try {
-    response = await fetch(path, { ...options, signal: abort.signal, cache: options.cache ?? "no-store" });
+    response = await fetch(path, { ...options, headers, signal: abort.signal, cache: options.cache ?? "no-store" });
   } catch {
     if (signal?.aborted) throw new ApiError("No longer wanted.", { code: "aborted" });
     report(false);
@@ -103,7 +109,11 @@ export const post = (path, body, options) => json(path, {
 export const query = (values) => new URLSearchParams(Object.entries(values).map(([k, v]) => [k, String(v)])).toString();
 
 /** @returns {Promise<Task>} */
-export const getTask = () => json("/api/task");
+export async function getTask() {
+  const task = await json("/api/task");
+  pool = task.pool;
+  return task;
+}
 
 /** @returns {Promise<any>} */
 export const getStatus = () => json("/api/status", { timeout: 8_000 });

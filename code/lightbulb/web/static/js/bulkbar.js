@@ -9,19 +9,24 @@ import { toast } from "./toast.js";
 
 /** @typedef {import("./api.js").LabelClass} LabelClass */
 
+const DOUBLE_CLICK_MS = 600;
+
 export class BulkBar {
-  #isBusy = false;
+  /** @type {Set<number>} items of what is being saved or waits for that */ #busy = new Set();
+  /** @type {Promise<any>} settles when all of it is saved and shown */ #last = Promise.resolve();
   #closeToast = () => {};
+  #shownAt = 0; // ms
   /** What was tried last: sent again it keeps its name, so that it cannot be saved twice. */
   #tried = { key: "", id: "" };
 
   /**
    * @param {LabelClass[]} classes
-   * @param {{chosen: () => number[], done: () => void, undo: () => void, flag: (items: number[]) => void, open: () => void, like: (item: number) => void, clear: () => void}} page
+   * @param {{chosen: () => number[], done: (items: number[]) => Promise<any>, undo: () => void, flag: (items: number[]) => void, open: () => void, again: () => void, like: (item: number) => void, clear: () => void}} page
    */
   constructor(classes, page) {
     this.page = page;
     this.bar = byId("bulk");
+    this.bar.addEventListener("click", (/** @type {MouseEvent} */ event) => this.#refuseDouble(event), true);
     byId("bulk-classes").replaceChildren(...classButtons(classes, ({ name }) => this.label(name)));
     byId("bulk-skip").addEventListener("click", () => this.skip());
     byId("bulk-remove").addEventListener("click", () => this.remove());
@@ -33,9 +38,17 @@ export class BulkBar {
 
   /** @param {number} count of selected items */
   show(count) {
+    if (this.bar.hidden && count) this.#shownAt = performance.now();
     this.bar.hidden = count === 0;
     document.body.classList.toggle("has-selection", count > 0);
     byId("bulk-open").hidden = byId("bulk-like").hidden = count !== 1;
+  }
+
+  /** The second half of a double click on a tile, over which the first half brought the bar. @param {MouseEvent} event */
+  #refuseDouble(event) {
+    if (event.detail < 2 || performance.now() - this.#shownAt > DOUBLE_CLICK_MS) return;
+    event.stopPropagation();
+    this.page.again();
   }
 
   /** @param {string} name of a class @param {number[]} [items] */
@@ -47,24 +60,39 @@ export class BulkBar {
   }
 
   /** @param {{item: number, label: string|null}[]} labels @param {string} said @returns {Promise<boolean>} */
-  together(labels, said) { return this.#do(labels, (id) => postTogether(labels, id), () => said); }
+  together(labels, said) { return this.#queue(labels, (id) => postTogether(labels, id), () => said); }
 
   /** @param {number[]} [items] */
   remove(items = this.page.chosen()) {
-    return this.#do(items, (id) => postRemove(items, id), ({ removed }) => `Removed ${plural(removed, "label")}`);
+    return this.#queue(items, (id) => postRemove(items, id), ({ removed }) => `Removed ${plural(removed, "label")}`);
   }
 
   /** @param {number[]} items @param {string} note @param {boolean} isOn */
   flag(items, note, isOn) {
-    return this.#do(items, () => postFlags(items, note, isOn),
+    return this.#queue(items, () => postFlags(items, note, isOn),
       ({ changed }) => `${isOn ? "Flagged" : "Took the flag off"} ${plural(changed, "item")}`, false);
   }
 
-  /** @param {object[]|number[]} what @param {(id: string) => Promise<any>} send @param {(answer: any) => string} say @param {boolean} [canUndo] */
-  async #do(what, send, say, canUndo = true) {
-    if (!what.length || this.#isBusy) return false;
-    this.#isBusy = true;
-    const key = JSON.stringify(what);
+  /**
+   * One after the other. What is pressed twice, or corrected before it is shown, must not land on whatever moves up.
+   * @param {({item: number}|number)[]} what @param {(id: string) => Promise<any>} send @param {(answer: any) => string} say
+   * @param {boolean} [canUndo] @returns {Promise<boolean>} whether it was saved
+   */
+  async #queue(what, send, say, canUndo = true) {
+    const items = what.map((each) => (typeof each === "number" ? each : each.item));
+    if (!items.length) return false;
+    if (items.some((item) => this.#busy.has(item))) { toast("Still saving the change before: press again in a moment."); return false; }
+    for (const item of items) this.#busy.add(item);
+    const mine = this.#last.then(() => this.#do(JSON.stringify(what), items, send, say, canUndo));
+    this.#last = mine;
+    const isSaved = await mine;
+    for (const item of items) this.#busy.delete(item);
+    return isSaved;
+  }
+
+  /** @param {string} key what it is, for sending it again @param {number[]} items @param {(id: string) => Promise<any>} send
+   * @param {(answer: any) => string} say @param {boolean} canUndo */
+  async #do(key, items, send, say, canUndo) {
     if (key !== this.#tried.key) this.#tried = { key, id: uuid() };
     this.#closeToast();
     try {
@@ -72,16 +100,17 @@ export class BulkBar {
       this.#tried = { key: "", id: "" };
       this.#closeToast = toast(say(answer), { action: canUndo ? { text: "Undo", run: this.page.undo } : null });
       pollNow();
-      this.page.done();
+      await this.page.done(items);
       return true;
     } catch (error) {
       this.#closeToast = toast(error.code === "no_labels" ? "None of these has a label."
         : `Not saved: ${error.message} Your selection is kept.`, { level: error.code === "no_labels" ? "info" : "error" });
       return false;
-    } finally {
-      this.#isBusy = false;
     }
   }
+
+  /** Resolves when nothing is on its way any more. */
+  settled() { return this.#last; }
 
   /** The last message no longer holds. */
   forget() { this.#closeToast(); }

@@ -100,6 +100,7 @@ function makeDialog(/** @type {import("./api.js").LabelClass[]} */ classes) {
   return new ItemDialog(classes, {
     changed: (item, said) => {
       isStale = true;
+      bulk.forget(); // its "Undo" would take this back by now
       grid.pages.update(item);
       announce(said);
     },
@@ -126,8 +127,19 @@ async function openItem(item, from) {
   } catch (error) { toast(error.message, { level: "error" }); }
 }
 
+/** What was done is selected no longer; what was selected since stays. @param {number[]} items */
+async function afterBulk(items) {
+  if (values.view !== "items") return;
+  const hadFocus = byId("bulk").contains(document.activeElement);
+  const done = new Set(items);
+  grid.selection.keep((item) => !done.has(item));
+  await reload();
+  if (hadFocus && byId("bulk").hidden) grid.grid.focus(grid.grid.active);
+}
+
 async function undo() {
   bulk.forget();
+  await bulk.settled(); // what is on its way is the last action
   if (!await undoLast()) return;
   if (byId("item-dialog").open) { isStale = true; await dialog.refresh(); }
   else await reload();
@@ -205,7 +217,7 @@ async function start() {
   bulk = new BulkBar(classes, {
     chosen: () => grid.chosen, undo, flag: (items) => flagDialog.ask(items), like, clear: () => { grid.selection.clear(); grid.grid.focus(grid.grid.active); },
     open: () => openItem(grid.chosen[0], byId("bulk-open")),
-    done: () => { if (values.view === "items") { const hadFocus = byId("bulk").contains(document.activeElement); grid.selection.clear(); reload().then(() => { if (hadFocus) grid.grid.focus(grid.grid.active); }); } },
+    again: () => openAt(grid.grid.active), done: afterBulk,
   });
   flagDialog = new BulkFlag((items, note, isOn) => bulk.flag(items, note, isOn));
   dialog = makeDialog(classes);

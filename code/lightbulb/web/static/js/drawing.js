@@ -8,6 +8,7 @@ const INKS = { light: ["#ffffff", "#000000"], dark: ["#000000", "#ffffff"] };
 export class Drawing {
   /** @type {Stroke[]} */ strokes = [];
   /** @type {Stroke|null} */ current = null;
+  #pointer = -1; // that draws the current stroke: a palm or a second finger draws nothing
   brush = 0.12; // fraction of the canvas
   isLightOnDark = false;
 
@@ -17,7 +18,7 @@ export class Drawing {
     this.changed = changed;
     canvas.addEventListener("pointerdown", (event) => this.#begin(event));
     canvas.addEventListener("pointermove", (event) => this.#go(event));
-    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => this.#end());
+    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => this.#end(/** @type {PointerEvent} */ (event)));
     this.paint();
   }
 
@@ -91,6 +92,7 @@ export class Drawing {
     if (event.button !== 0 || this.current) return;
     event.preventDefault(); // no text is selected meanwhile
     this.canvas.setPointerCapture(event.pointerId);
+    this.#pointer = event.pointerId;
     this.current = { brush: this.brush, points: [this.#place(event)] };
     this.strokes.push(this.current);
     this.paint();
@@ -99,15 +101,16 @@ export class Drawing {
 
   /** @param {PointerEvent} event */
   #go(event) {
-    if (!this.current) return;
+    if (!this.current || event.pointerId !== this.#pointer) return;
     const events = event.getCoalescedEvents?.() ?? [];
     this.current.points.push(...(events.length ? events : [event]).map((one) => this.#place(one)));
     this.paint();
     this.changed(false);
   }
 
-  #end() {
-    if (!this.current) return;
+  /** @param {PointerEvent} event */
+  #end(event) {
+    if (!this.current || event.pointerId !== this.#pointer) return;
     this.current = null;
     this.changed(true);
   }

@@ -52,11 +52,23 @@ export class ItemGrid {
     this.root.setAttribute("aria-busy", "true");
     if (!await this.pages.open(query, at)) return false;
     this.root.setAttribute("aria-busy", "false");
-    this.query = query;
+    if (JSON.stringify(query) !== JSON.stringify(this.query)) {
+      this.query = query;
+      this.selection.clear(); // what was selected among the tiles of before, while these were on their way
+    }
     this.root.hidden = this.pages.total === 0;
     this.grid.setTotal(this.pages.total);
     if (at) this.grid.startAt(Math.min(at, this.pages.total - 1));
+    await this.#keepListed(at);
     return true;
+  }
+
+  /** What left the list is selected no longer: nobody sees it any more, and the next key would label it. @param {number} at */
+  async #keepListed(at) {
+    if (!this.selection.size) return;
+    const from = Math.max(0, at - MOST_AT_ONCE / 2);
+    const listed = new Set(await this.#ids(from, Math.min(this.pages.total - from, MOST_AT_ONCE)));
+    this.selection.keep((item) => listed.has(item));
   }
 
   /** Ids that an action is meant for: what is selected, else the tile with the focus. */
@@ -68,7 +80,9 @@ export class ItemGrid {
 
   async selectAll() {
     if (!this.pages.total) return;
+    const { query } = this;
     const ids = await this.#ids(0, Math.min(this.pages.total, MOST_AT_ONCE));
+    if (query !== this.query) return; // another list is shown by now
     this.selection.set(ids);
     announce(`${plural(ids.length, "item")} selected`);
     return this.pages.total > MOST_AT_ONCE;
@@ -85,8 +99,9 @@ export class ItemGrid {
   /** What was scrolled past too fast to be loaded belongs to the rectangle, too. @param {number[]} cells */
   async #finishDrag(cells) {
     if (!cells.length || this.#loaded(cells).length === cells.length) return;
+    const { query } = this;
     const ids = await this.#ids(cells[0], Math.min(cells.at(-1) - cells[0] + 1, MOST_AT_ONCE));
-    this.selection.set(cells.map((index) => ids[index - cells[0]]).filter((item) => item !== undefined), this.#kept);
+    if (query === this.query) this.selection.set(cells.map((index) => ids[index - cells[0]]).filter((item) => item !== undefined), this.#kept);
   }
 
   /** @param {HTMLElement} cell @param {number} index */
@@ -146,8 +161,9 @@ export class ItemGrid {
   /** From the anchor to here. @param {number} index @param {boolean} isAdded to what is selected */
   async #selectTo(index, isAdded) {
     const [from, to] = [this.selection.anchor, index].sort((a, b) => a - b);
+    const { query } = this;
     const ids = await this.#ids(from, Math.min(to - from + 1, MOST_AT_ONCE));
-    this.selection.set(ids, isAdded ? this.selection.items : []);
+    if (query === this.query) this.selection.set(ids, isAdded ? this.selection.items : []);
   }
 
   /** @param {KeyboardEvent} event */

@@ -33,6 +33,7 @@ export class ItemPages {
     const first = Math.max(0, Math.floor(at / PAGE));
     const { total, items } = await this.#fetch(query, first);
     if (mine !== this.#generation) return false;
+    this.#stop(() => true); // pages of the list of before, asked for by scrolling meanwhile
     const isPast = first > 0 && !items.length; // the list is shorter than it was
     this.#query = query;
     this.total = total;

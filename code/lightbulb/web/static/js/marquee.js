@@ -45,6 +45,7 @@ export class Marquee {
   /** @param {PointerEvent} event */
   #move(event) {
     if (event.pointerId !== this.#id) return;
+    if (!event.buttons) { this.#stop(); return; } // let go of outside the area
     if (!this.isDrawn) {
       if (Math.hypot(event.clientX - this.#pointer.x, event.clientY - this.#pointer.y) < FAR) return;
       this.isDrawn = true;

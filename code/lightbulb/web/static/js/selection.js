@@ -25,5 +25,8 @@ export class Selection {
     this.changed();
   }
 
+  /** @param {(item: number) => boolean} isKept */
+  keep(isKept) { if (!this.items.every(isKept)) this.set(this.items.filter(isKept)); }
+
   clear() { if (this.#items.size) this.set([]); }
 }

@@ -34,6 +34,7 @@ async function poll() {
     listeners.forEach((listener) => listener(latest));
   } catch (error) {
     failures += 1;
+    if (error.isOtherDataset) location.reload(); // what is unsent is kept for the dataset that it belongs to
     // without an answer at all, "reachable" below has already said so
     if (!error.isNetwork) setProblem("status", `The server reports a problem: ${error.message}`);
   } finally {

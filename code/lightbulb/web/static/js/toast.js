@@ -1,6 +1,11 @@
 /** Short messages at the foot of the window, at most three at a time. */
 import { byId, make } from "./dom.js";
 
+/** Take away the messages whose action is another one by now. */
+export function withdrawActions() {
+  for (const button of byId("toasts").querySelectorAll(".toast-action")) button.closest(".toast")?.remove();
+}
+
 /**
  * @param {string} text
  * @param {{level?: "info"|"error", action?: {text: string, run: () => void}|null, ms?: number}} [options]
@@ -21,6 +26,7 @@ export function toast(text, { level = "info", action = null, ms = level === "err
   box.addEventListener("pointerenter", () => clearTimeout(timer));
   box.addEventListener("pointerleave", () => { timer = window.setTimeout(close, 3000); });
   box.addEventListener("focusin", () => clearTimeout(timer));
+  if (action) withdrawActions(); // "Undo" takes back the last action, which the earlier messages do not tell of
   list.append(box);
   while (list.children.length > 3) list.firstElementChild?.remove();
   return close;

@@ -2,7 +2,7 @@
 import { postUndo } from "./api.js";
 import { outbox } from "./outbox.js";
 import { pollNow } from "./status.js";
-import { toast } from "./toast.js";
+import { toast, withdrawActions } from "./toast.js";
 import { plural } from "./format.js";
 
 const PATIENCE_MS = 8000;
@@ -23,6 +23,7 @@ export async function undoLast() {
       return null;
     }
     const undone = await postUndo();
+    withdrawActions();
     toast(undone.kind === "batch" ? `Undid a batch of ${undone.items.length}`
       : undone.kind === "accept" ? `Undid accepting ${undone.items.length}`
       : undone.kind === "bulk" ? `Undid the labels of ${plural(undone.items.length, "item")}`
