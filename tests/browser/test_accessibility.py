@@ -29,8 +29,8 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 BAD = {"serious", "critical"}
 # What is done on a page before it is looked at; a page without a line is looked at as it opens.
 READY = {"/": "#picture img", "/review": "#confirm:enabled", "/dataset": "#tiles [data-item]"}
-# How a person opens a dialog; one without a line is opened as it is.
-OPENED_BY = {"preview": ".cell >> nth=1", "item-dialog": "#tiles button >> nth=0"}
+# What a double click opens; a dialog without a line is opened as it is.
+OPENED_BY = {"preview": ".cell >> nth=1", "item-dialog": "#tiles [data-item] >> nth=0"}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def open_page(page: Any, base: str, path: str) -> None:
 
 def open_dialog(page: Any, dialog: str) -> None:
     if dialog in OPENED_BY:
-        page.locator(OPENED_BY[dialog]).dblclick() if dialog == "preview" else page.click(OPENED_BY[dialog])
+        page.locator(OPENED_BY[dialog]).dblclick()
     else:
         page.evaluate("id => document.getElementById(id).showModal()", dialog)
     page.wait_for_selector(f"#{dialog}[open]", timeout=WAIT_MS)
