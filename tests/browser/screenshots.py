@@ -156,7 +156,7 @@ def photograph(browser: Any, server: RunningServer, prepare: Mapping[str, Callab
         ):
             page.goto(f"{server.base}{path}")
             prepare.get(path, lambda page: None)(page)
-            page.wait_for_selector("main img, main svg")
+            page.wait_for_selector("main img:visible, main svg:visible")
             shoot(page, f"{path.strip('/') or 'label'}{suffix}")
         page.context.close()
 
