@@ -56,6 +56,15 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS allows no such file name")
+def test_a_link_to_itself_is_a_broken_file(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "b.png").symlink_to(tmp_path / "b.png")
+    (tmp_path / "c").symlink_to(tmp_path / "c")
+    found = list(scan_folder(tmp_path, IMAGE_SUFFIXES))
+    assert [one.key for one in found] == ["a.png", "b.png"]
+    assert found[1].problem is not None and "symbolic links" in found[1].problem
+
+
 def test_a_name_that_is_no_text_is_reported(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.png")).write_bytes(b"x")
     (found,) = scan(tmp_path).values()

@@ -254,6 +254,24 @@ def test_a_roll_back_reaches_behind_the_promotion(
         assert version_of(workspace)[1] == after[1]
 
 
+def test_a_promotion_leaves_the_serving_model_with_its_own_encoder(
+    config: Config, pool: Path, truth: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model of an earlier config goes on serving where nothing may be fitted yet: its scores must not
+    come from the embeddings of the encoder that was tuned meanwhile."""
+    picture = sorted(pool.iterdir())[0].read_bytes()
+    with opened(config_for(tmp_path, pool)) as workspace:
+        taught(workspace, truth)
+        before = version_of(workspace)
+        scored = workspace.scoring.score_bytes([picture]).scores
+    open_the_gate(monkeypatch)
+    model = {"fine_tune": True, "image_size": 96}
+    with opened(config_for(tmp_path, pool, model=model, learning={"start_after": 45})) as workspace:
+        learn(workspace)
+        assert len(tuned_files(workspace.config)) == 1 and version_of(workspace) == before
+        np.testing.assert_allclose(workspace.scoring.score_bytes([picture]).scores, scored, atol=2e-3)
+
+
 def test_a_restart_finds_the_tuned_encoder(
     config: Config, truth: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,7 @@ def test_a_bulk_is_no_answer_to_a_question(client: FlaskClient, workspace: Works
 def test_a_bulk_is_saved_whole_or_not_at_all(client: FlaskClient) -> None:
     assert error_of(bulk(client, [1, 99999], "7"), 404)["code"] == "unknown_item"
     assert error_of(bulk(client, [1, 2], "nope"), 422)["code"] == "unknown_label"
+    assert "once" in error_of(bulk(client, [1, 2, 1], "7"), 422)["message"]  # no second look at it
     assert labelled(client) == 0
     many = [{"item": 1, "label": "7"}] * 1001
     assert client.post("/api/labels", json={"labels": many}).status_code == 422
@@ -143,6 +144,8 @@ def test_labels_come_off_and_back(client: FlaskClient, workspace: Workspace) -> 
     assert removed["removed"] == 2
     again = client.post("/api/labels/remove", json={"items": [1, 2, 3], "client_id": "x"}).json
     assert again == removed
+    other = client.post("/api/labels/remove", json={"items": [3], "client_id": "x"})
+    assert error_of(other, 409)["code"] == "client_id_taken"  # else 3 would only seem to be done
     view = workspace.catalog.view
     assert not view.labelled.any() and not view.skipped.any()  # asked again like any other
     assert workspace.labels.export_rows() == []
@@ -322,13 +325,16 @@ def small_limits(digits: Path, tmp_path: Path, **server: Any) -> Config:
         ("./x/./a.png", "x/a.png"),
         ("a\nb\x00.png", "ab.png"),
         ("<img src=x onerror=alert(1)>.png", "<img src=x onerror=alert(1)>.png"),
-        ("é" * 300 + ".png", "é" * 116 + ".png"),
+        ("é" * 300 + ".png", "é" * 118 + ".png"),
+        ("図" * 300 + ".png", "図" * 78 + ".png"),  # 3 bytes each: 255 are the most for a name
+        ("/".join(["😀" * 100] * 40) + ".png", "/".join(["😀" * 60] * 12 + ["😀" * 59]) + ".png"),
+        ("pool/a. " + "long " * 100 + "/b.png", None),
     ],
 )
-def test_no_name_leads_out_of_the_folder(tmp_path: Path, digits: Path, name: str, key: str) -> None:
+def test_no_name_leads_out_of_the_folder(tmp_path: Path, digits: Path, name: str, key: str | None) -> None:
     with opened(small_limits(digits, tmp_path)) as workspace:
         added = workspace.uploading.add([SentFile(name, png())])[0]
-        assert (added.result, added.key) == ("added", key)
+        assert added.result == "added" and key in (None, added.key)
         inside = set(tmp_path.rglob("*.png"))
         assert all(file.is_relative_to(tmp_path / "pool") for file in inside) and len(inside) == 4
 
@@ -341,6 +347,32 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path, digits: Path) 
         client = create_app(workspace).test_client()
         assert "link out of" in error_of(upload(client, ("out/a.png", png())), 400)["message"]
         assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_link_to_itself_is_no_folder(client: FlaskClient, pool: Path) -> None:
+    (pool / "loop").symlink_to(pool / "loop")
+    assert error_of(upload(client, ("loop/a.png", png())), 409)["code"] == "cannot_write"
+
+
+def test_a_link_that_leads_nowhere_is_left_alone(client: FlaskClient, pool: Path, tmp_path: Path) -> None:
+    (pool / "a.png").symlink_to(tmp_path / "unmounted" / "a.png")
+    assert upload(client, ("a.png", png())).json["files"][0]["key"] == "a-2.png"
+    assert (pool / "a.png").is_symlink()
+
+
+def test_what_was_written_before_a_failure_is_an_item(client: FlaskClient, pool: Path) -> None:
+    (pool / "file").write_text("not a folder")
+    error_of(upload(client, ("good.png", png(1)), ("file/a.png", png(2))), 409)
+    assert names(client, "q=good") == ["good.png"]
+    again = upload(client, ("good.png", png(1))).json["files"][0]
+    assert again["result"] == "known" and again["item"] is not None
+
+
+def test_content_that_was_replaced_on_disk_is_not_known_any_more(client: FlaskClient, pool: Path) -> None:
+    upload(client, ("a.png", png(1)))
+    (pool / "a.png").write_bytes(png(2))
+    back = upload(client, ("a.png", png(1))).json["files"][0]
+    assert (back["result"], back["key"]) == ("added", "a-2.png")
 
 
 def test_a_folder_that_cannot_be_written(client: FlaskClient, pool: Path) -> None:
@@ -357,7 +389,8 @@ def test_uploads_can_be_switched_off(tmp_path: Path, digits: Path) -> None:
         assert error_of(upload(client, ("a.png", png())), 409)["code"] == "uploads_off"
 
 
-def test_a_foreign_page_cannot_upload(client: FlaskClient, pool: Path) -> None:
-    refused = upload(client, ("a.png", png()), Origin="https://evil.example")
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://[evil"])
+def test_a_foreign_page_cannot_upload(client: FlaskClient, pool: Path, origin: str) -> None:
+    refused = upload(client, ("a.png", png()), Origin=origin)
     assert error_of(refused, 403) and not (pool / "a.png").exists()
     assert upload(client, ("a.png", png()), Origin="http://localhost").status_code == 200

@@ -16,6 +16,11 @@ def test_what_guidelines_need() -> None:
     assert '<a href="https://example.org" target="_blank" rel="noopener noreferrer">more</a>' in html
 
 
+def test_columns_are_aligned_without_a_style_that_the_page_forbids() -> None:
+    html = render_markdown("|a|b|\n|:-:|-:|\n|1|2|")
+    assert '<th align="center">' in html and '<td align="right">' in html and "style" not in html
+
+
 @pytest.mark.parametrize(
     "hostile",
     [

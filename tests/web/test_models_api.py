@@ -267,10 +267,12 @@ def test_requests_are_counted_by_route_in_each_app_alone(trained: Workspace, cli
     for item in (1, 2, 3):
         client.get(f"/media/{item}")
     client.get("/made/up")
+    client.open("/made/up", method="MADE"), client.open("/made/up", method="UP")
     metrics, others = read_metrics(client), read_metrics(other)
     assert metrics["lightbulb_requests_total/GET//media/<int:item>/200"] == 3
     assert metrics["lightbulb_request_seconds_count/GET//media/<int:item>"] == 3
     assert metrics["lightbulb_requests_total/GET/none/404"] == 1
+    assert metrics["lightbulb_requests_total/other/none/404"] == 2
     assert not [name for name in others if "media" in name]
 
 

@@ -49,7 +49,7 @@ def _scan(
             continue
         key = prefix + entry.name
         leads_out = entry.is_symlink() and not follow_links and not _inside(Path(entry.path), root)
-        if entry.is_dir():
+        if Path(entry.path).is_dir():  # unlike the entry's own, no error for a link to itself
             real = Path(entry.path).resolve()
             if leads_out:
                 yield FoundFile(
@@ -75,7 +75,7 @@ def _look_at(entry: os.DirEntry[str], key: str, leads_out: bool) -> FoundFile:
 
 
 def _inside(path: Path, root: Path) -> bool:
-    return path.resolve().is_relative_to(root)
+    return Path(os.path.realpath(path)).is_relative_to(root)  # resolve() fails on a link to itself
 
 
 def _printable(key: str) -> str:

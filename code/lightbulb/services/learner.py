@@ -294,7 +294,8 @@ class Learner:
 
     def _take_up(self, promotion: Promotion, view: CatalogView) -> None:
         """A fine-tuned encoder; the former one's model serves until a model has learnt what it sees."""
-        self._former = self._encoder.get()
+        snapshot = self._snapshot
+        self._former = self._encoder.get() if snapshot is None else self.encoder_of(snapshot)
         self._encoder, self._encoded = promotion.encoder, promotion.pool
         self._tuned.prune({*self._models.tuned(), promotion.name})
         self._fitted = None

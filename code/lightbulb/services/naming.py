@@ -5,8 +5,9 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-LONGEST_PART = 120  # characters: at most 255 bytes in UTF-8 for nearly any script, with room for a number
-MOST_FOLDERS = 16
+LONGEST_PART = 240  # bytes in UTF-8, of the 255 that file systems take: room for a number
+LONGEST_SUFFIX = 20  # bytes
+MOST_FOLDERS = 12  # the whole of a key stays far below the 4096 bytes of a path
 
 
 def safe_key(name: str) -> str:
@@ -27,7 +28,14 @@ def _safe_part(part: str) -> str:
     if text.startswith("__MACOSX") or (len(text) == 2 and text[1] == ":"):
         return ""
     stem, suffix = Path(text).stem, Path(text).suffix
-    return stem[: max(1, LONGEST_PART - len(suffix))] + suffix[:LONGEST_PART] if text else ""
+    if len(suffix.encode()) > LONGEST_SUFFIX:  # a dot in a sentence
+        stem, suffix = text, ""
+    return _at_most(LONGEST_PART - len(suffix.encode()), stem) + suffix
+
+
+def _at_most(size: int, text: str) -> str:
+    """The beginning of the text that is no longer than `size` bytes; no character is cut in two."""
+    return text.encode()[:size].decode(errors="ignore")
 
 
 def numbered(key: str, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,9 +91,13 @@ class Uploading:
         if not self._allowed:
             raise Conflict("adding files is switched off (server.uploads)", code="uploads_off")
         with self._lock:
-            uploads = [self._add_one(file) for file in files]
-            added = [one.key for one in uploads if one.result == "added" and one.key is not None]
-            items = self._make_items(added)
+            uploads: list[Upload] = []
+            try:
+                for file in files:
+                    uploads.append(self._add_one(file))
+            finally:  # what was written before the disk was full is an item all the same
+                added = [one.key for one in uploads if one.result == "added" and one.key is not None]
+                items = self._make_items(added)
         return [
             Upload(one.name, one.result, one.key, items[one.key].id) if one.key in items else one
             for one in uploads
@@ -104,13 +109,13 @@ class Uploading:
         except InputError as error:
             return Upload(file.name, "refused", problem=error.message)
         content = content_hash(file.data)
-        known = self._key_of(content)
+        known = self._key_of(content, file.data)
         if known is not None:
             item = self._items.ids_by_key([known]).get(known)
             return Upload(file.name, "known", known, item)
         number = 1
         wanted = key
-        while (self._root / wanted).exists():
+        while os.path.lexists(self._root / wanted):  # a link that leads nowhere is no free name either
             if _has(self._root / wanted, file.data):
                 return Upload(file.name, "known", wanted, self._items.ids_by_key([wanted]).get(wanted))
             number += 1
@@ -127,8 +132,8 @@ class Uploading:
             raise InputError(f"not a kind of file that is labelled here (known: {known})")
         if len(file.data) > self._max_bytes:
             raise InputError(f"larger than the limit of {self._max_bytes / 1e6:g} megabytes")
-        target = (self._root / key).parent
-        if not self._follow_links and not target.resolve().is_relative_to(self._root.resolve()):
+        target = Path(os.path.realpath((self._root / key).parent))  # resolve() fails on a link to itself
+        if not self._follow_links and not target.is_relative_to(self._root.resolve()):
             raise InputError("its folder is a link out of the dataset folder (see dataset.follow_links)")
         try:
             open_image(file.data, max_pixels=self._max_pixels)
@@ -136,15 +141,15 @@ class Uploading:
             raise InputError(error.message) from error
         return key
 
-    def _key_of(self, content: str) -> str | None:
-        """The item that has this very content, if its file is still there."""
+    def _key_of(self, content: str, data: bytes) -> str | None:
+        """The item that has this very content, if its file is still there and was not changed since."""
         key = self._written.get(content)
         if key is None:
             item = self._encoded().item_with(content)
             view = self._catalog.view
             at = -1 if item is None else int(view.positions([item])[0])
             key = view.keys[at] if at >= 0 and not view.broken[at] else None
-        return key if key is not None and (self._root / key).is_file() else None
+        return key if key is not None and _has(self._root / key, data) else None
 
     def _write(self, key: str, data: bytes) -> None:
         try:

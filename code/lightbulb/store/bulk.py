@@ -54,7 +54,10 @@ class BulkStore:
             refuse_unknown_items(connection, unwanted)
             earlier = _earlier(connection, client_id, ActionKind.CLEAR, None)
             if earlier is not None:
-                return earlier, touched_items(connection, earlier)
+                touched = touched_items(connection, earlier)
+                if not set(touched) <= set(unwanted):
+                    raise _taken(client_id)
+                return earlier, touched
             labelled: list[ItemId] = []
             for part in chunks(unwanted):
                 query = select(current_labels.c.item).where(current_labels.c.item.in_(part))
@@ -85,5 +88,9 @@ def _earlier(
         return None
     saved = connection.execute(select(labels.c.item, labels.c.value).where(labels.c.action == row.id))
     if row.kind != kind or (wanted is not None and {(one.item, one.value) for one in saved} != wanted):
-        raise Conflict(f"client_id {client_id!r} was used for something else", code="client_id_taken")
+        raise _taken(client_id)
     return int(row.id)
+
+
+def _taken(client_id: str | None) -> Conflict:
+    return Conflict(f"client_id {client_id!r} was used for something else", code="client_id_taken")

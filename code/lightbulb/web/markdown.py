@@ -22,6 +22,8 @@ def render_markdown(text: str) -> Markup:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1]) + LARGEST_HEADING - 1)}"
+        if style := token.attrs.pop("style", None):  # the only one there is; the page's policy forbids it
+            token.attrSet("align", str(style).removeprefix("text-align:"))
         _open_apart(token.children or ())
     return Markup(_renderer.renderer.render(tokens, _renderer.options, {}))
 

@@ -1,7 +1,7 @@
 """`GET /metrics`: Prometheus' text format, from a registry of each app's own.
 
-Requests are counted by the route that served them, never by the path that was asked for: anybody could make
-up as many of those as they like.
+Requests are counted by the route that served them, never by the path that was asked for, and by the methods
+that there are: anybody could make up as many others as they like.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from lightbulb.records import Snapshot
 from lightbulb.services.assemble import Workspace
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
 
 
@@ -48,9 +49,10 @@ class Metrics:
 
     def _count(self, response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule is not None else "none"
-        self.requests.labels(request.method, route, str(response.status_code)).inc()
+        method = request.method if request.method in METHODS else "other"
+        self.requests.labels(method, route, str(response.status_code)).inc()
         if "started" in g:
-            self.seconds.labels(request.method, route).observe(time.perf_counter() - g.started)
+            self.seconds.labels(method, route).observe(time.perf_counter() - g.started)
         return response
 
     def _answer(self) -> Response:

@@ -72,6 +72,8 @@ class LabelsBody(Request):
     def check_size(self) -> LabelsBody:
         if not self.as_one and len(self.labels) > MOST_ANSWERS:
             raise ValueError(f"more than {MOST_ANSWERS} answers; as_one takes up to {MOST_AS_ONE}")
+        if self.as_one and len({one.item for one in self.labels}) < len(self.labels):
+            raise ValueError("as_one takes each item once")
         return self
 
 

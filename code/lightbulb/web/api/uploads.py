@@ -49,4 +49,7 @@ def refuse_if_none_is_of_use(uploads: list[Upload]) -> None:
 def comes_from_elsewhere() -> bool:
     """A form on a foreign page can post files here; every browser then says where it came from."""
     origin = request.headers.get("Origin")
-    return origin is not None and urlsplit(origin).netloc != request.host
+    try:
+        return origin is not None and urlsplit(origin).netloc != request.host
+    except ValueError:  # no address at all
+        return True
