@@ -15,7 +15,7 @@ from PIL import Image
 
 from lightbulb.config import Config
 from lightbulb.encoders.squeezenet import SqueezeNet
-from lightbulb.errors import ConfigError, InputError
+from lightbulb.errors import ConfigError, InputError, NotReady
 from lightbulb.pretraining import fine_tune
 from lightbulb.pretraining.fine_tune import Examples, FineTuning
 from lightbulb.records import Answer
@@ -270,6 +270,41 @@ def test_a_promotion_leaves_the_serving_model_with_its_own_encoder(
         learn(workspace)
         assert len(tuned_files(workspace.config)) == 1 and version_of(workspace) == before
         np.testing.assert_allclose(workspace.scoring.score_bytes([picture]).scores, scored, atol=2e-3)
+
+
+def test_a_model_never_scores_with_the_encoder_of_another(
+    pool: Path, truth: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_the_gate(monkeypatch)
+    with opened(config_for(tmp_path, pool, model={"fine_tune": True, "keep": 20})) as workspace:
+        learn(workspace)
+        answer(workspace, truth, 20)
+        learn(workspace)
+        first = version_of(workspace)
+        answer(workspace, truth, 20)
+        learn(workspace)
+        second = version_of(workspace)
+        answer(workspace, truth, 20)  # half as many more: the next tuning
+        learn(workspace)
+        assert len({first[1], second[1], version_of(workspace)[1]}) == 3
+        original = learner.snapshot_of
+
+        def looking(*arguments: Any) -> Any:
+            """While the next model scores the pool, the one until then goes on serving."""
+            serving = workspace.learner.snapshot
+            assert serving is not None
+            used.append(workspace.learner.encoder_of(serving).fingerprint == serving.encoder_fingerprint)
+            return original(*arguments)
+
+        used: list[bool] = []
+        monkeypatch.setattr(learner, "snapshot_of", looking)
+        for version, _ in (first, second):
+            workspace.serving.choose(version)
+            learn(workspace)
+        assert used == [True, True] and version_of(workspace) == second
+        with pytest.raises(NotReady):
+            assert workspace.learner.snapshot is not None
+            workspace.learner.encoder_of(replace(workspace.learner.snapshot, encoder_fingerprint=first[1]))
 
 
 def test_a_restart_finds_the_tuned_encoder(
