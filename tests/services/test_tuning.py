@@ -15,7 +15,7 @@ from PIL import Image
 
 from lightbulb.config import Config
 from lightbulb.encoders.squeezenet import SqueezeNet
-from lightbulb.errors import ConfigError, InputError, NotReady
+from lightbulb.errors import ConfigError, Conflict, InputError, NotReady
 from lightbulb.pretraining import fine_tune
 from lightbulb.pretraining.fine_tune import Examples, FineTuning
 from lightbulb.records import Answer
@@ -24,6 +24,7 @@ from lightbulb.services.assemble import Workspace, open_production
 from lightbulb.services.packing import pack
 from lightbulb.services.plugins import check_fine_tuning, read_config
 from lightbulb.services.tuning import left_out
+from lightbulb.store.models import ModelFolder
 from lightbulb.torch_setup import torch
 from lightbulb.training.compare import Comparison
 from support import answer, config_for, learn, opened
@@ -459,10 +460,12 @@ def test_lost_weights_are_told_and_done_without(
         open_the_gate(patch)
         with opened(config) as workspace:
             taught(workspace, truth)
-            _, tuned = version_of(workspace)
+            version, tuned = version_of(workspace)
     file = config.model_directory / "tuned" / f"{tuned}.safetensors"
     if damage == "gone":
         file.unlink()
+        with pytest.raises(Conflict, match="lost"):
+            pack(ModelFolder(config.model_directory, keep=1), version, config, "0")
     elif damage == "cut off":
         file.write_bytes(file.read_bytes()[:-1000])
     else:
