@@ -15,7 +15,7 @@ from PIL import Image
 
 from lightbulb.config import Config
 from lightbulb.encoders.squeezenet import SqueezeNet
-from lightbulb.errors import ConfigError, InputError
+from lightbulb.errors import ConfigError, Conflict, InputError, NotReady
 from lightbulb.pretraining import fine_tune
 from lightbulb.pretraining.fine_tune import Examples, FineTuning
 from lightbulb.records import Answer
@@ -24,6 +24,7 @@ from lightbulb.services.assemble import Workspace, open_production
 from lightbulb.services.packing import pack
 from lightbulb.services.plugins import check_fine_tuning, read_config
 from lightbulb.services.tuning import left_out
+from lightbulb.store.models import ModelFolder
 from lightbulb.torch_setup import torch
 from lightbulb.training.compare import Comparison
 from support import answer, config_for, learn, opened
@@ -272,6 +273,41 @@ def test_a_promotion_leaves_the_serving_model_with_its_own_encoder(
         np.testing.assert_allclose(workspace.scoring.score_bytes([picture]).scores, scored, atol=2e-3)
 
 
+def test_a_model_never_scores_with_the_encoder_of_another(
+    pool: Path, truth: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_the_gate(monkeypatch)
+    with opened(config_for(tmp_path, pool, model={"fine_tune": True, "keep": 20})) as workspace:
+        learn(workspace)
+        answer(workspace, truth, 20)
+        learn(workspace)
+        first = version_of(workspace)
+        answer(workspace, truth, 20)
+        learn(workspace)
+        second = version_of(workspace)
+        answer(workspace, truth, 20)  # half as many more: the next tuning
+        learn(workspace)
+        assert len({first[1], second[1], version_of(workspace)[1]}) == 3
+        original = learner.snapshot_of
+
+        def looking(*arguments: Any) -> Any:
+            """While the next model scores the pool, the one until then goes on serving."""
+            serving = workspace.learner.snapshot
+            assert serving is not None
+            used.append(workspace.learner.encoder_of(serving).fingerprint == serving.encoder_fingerprint)
+            return original(*arguments)
+
+        used: list[bool] = []
+        monkeypatch.setattr(learner, "snapshot_of", looking)
+        for version, _ in (first, second):
+            workspace.serving.choose(version)
+            learn(workspace)
+        assert used == [True, True] and version_of(workspace) == second
+        with pytest.raises(NotReady):
+            assert workspace.learner.snapshot is not None
+            workspace.learner.encoder_of(replace(workspace.learner.snapshot, encoder_fingerprint=first[1]))
+
+
 def test_a_restart_finds_the_tuned_encoder(
     config: Config, truth: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -424,10 +460,12 @@ def test_lost_weights_are_told_and_done_without(
         open_the_gate(patch)
         with opened(config) as workspace:
             taught(workspace, truth)
-            _, tuned = version_of(workspace)
+            version, tuned = version_of(workspace)
     file = config.model_directory / "tuned" / f"{tuned}.safetensors"
     if damage == "gone":
         file.unlink()
+        with pytest.raises(Conflict, match="lost"):
+            pack(ModelFolder(config.model_directory, keep=1), version, config, "0")
     elif damage == "cut off":
         file.write_bytes(file.read_bytes()[:-1000])
     else:

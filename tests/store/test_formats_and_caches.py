@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lightbulb.errors import InputError
+from lightbulb.errors import InputError, StoreError
 from lightbulb.records import ActionKind, Label, Source
 from lightbulb.store import embeddings
 from lightbulb.store.embeddings import EmbeddingCache, RowsByHash, as_hashes
@@ -58,6 +59,17 @@ def test_two_processes_may_fill_one_cache(tmp_path: Path) -> None:
         assert cache.rows(keys(1, 2, 3, 4)).tolist() == [0, 1, 2, 3]
         np.testing.assert_array_equal(cache.read(cache.rows(keys(2))), vectors(2)[1:])
         np.testing.assert_array_equal(cache.read(cache.rows(keys(3))), vectors(2, 1)[1:])
+
+
+def test_a_cache_removed_while_in_use_never_mixes_rows_up(tmp_path: Path) -> None:
+    cache = EmbeddingCache(tmp_path, "f", 4)
+    cache.append(keys(1, 2, 3), vectors(3))
+    shutil.rmtree(tmp_path / "f")
+    for _ in range(5):  # the learner tries again and again
+        with pytest.raises(StoreError, match="removed"):
+            cache.append(keys(4), vectors(1) + 100)
+    np.testing.assert_array_equal(cache.read(cache.rows(keys(1, 2, 3))), vectors(3))
+    assert len(EmbeddingCache(tmp_path, "f", 4)) == 0
 
 
 def test_vectors_of_another_shape_are_refused(tmp_path: Path) -> None:

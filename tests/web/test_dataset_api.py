@@ -272,6 +272,17 @@ def test_known_content_and_taken_names(client: FlaskClient, workspace: Workspace
     assert (pool / "0003.png").read_bytes() == original
 
 
+def test_known_content_is_known_while_another_encoder_begins(pool: Path, tmp_path: Path) -> None:
+    original = (pool / "0003.png").read_bytes()
+    with opened(config_for(tmp_path, pool)) as workspace:
+        learn(workspace)
+    with opened(config_for(tmp_path, pool, model={"image_size": 96})) as workspace:
+        for _ in range(2):  # before the encoder is loaded, and before it has seen anything
+            found = workspace.uploading.add([SentFile("copy.png", original)])[0]
+            assert (found.result, found.item) == ("known", 4)
+            workspace.learner.step()
+
+
 def test_a_vanished_item_comes_back_with_its_file(client: FlaskClient, pool: Path) -> None:
     data = (pool / "0004.png").read_bytes()
     (pool / "0004.png").unlink()

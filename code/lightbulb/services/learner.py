@@ -21,7 +21,7 @@ from lightbulb.config import Config
 from lightbulb.decoders import Decoder
 from lightbulb.encoders import Encoder
 from lightbulb.encoders.embed import EncodedChunk, encode_files
-from lightbulb.errors import LightBulbError, WeightsError
+from lightbulb.errors import LightBulbError, NotReady, WeightsError
 from lightbulb.records import Bools, Float32s, Measured, Snapshot
 from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.services.encoded import EncodedPool
@@ -158,11 +158,14 @@ class Learner:
         return None
 
     def encoder_of(self, snapshot: Snapshot) -> Encoder:
-        """The encoder that a snapshot's classifier reads. Raises: WeightsError."""
-        former = self._former
-        if former is not None and former.fingerprint == snapshot.encoder_fingerprint:
-            return former
-        return self._encoder.get()
+        """The encoder that a snapshot's classifier reads.
+
+        Raises: WeightsError; NotReady if it was let go of since: another's embeddings would score nonsense.
+        """
+        for encoder in (self._former, self._encoder.get()):
+            if encoder is not None and encoder.fingerprint == snapshot.encoder_fingerprint:
+                return encoder
+        raise NotReady("another model has just begun to serve; try again", code="model_changed")
 
     def wait_for(self, condition: Callable[[Snapshot], bool], timeout: float) -> Snapshot | None:
         """The first snapshot from now on that meets the condition; None after `timeout` seconds."""
@@ -426,12 +429,12 @@ class Learner:
         if problem is not None:
             return problem
         view = self._catalog.view
-        pool = self._encoded
+        pool, former = self._encoded, None
         if card["encoder_fingerprint"] != encoder.fingerprint:
             former = self._find_former(card)
             if former is None:
                 return "its encoder is not there"
-            self._former, encoder = former, former
+            encoder = former
             pool = EncodedPool(self._items, self._config.learning.seed)
             pool.open(EmbeddingCache(self._config.embeddings_directory, former.fingerprint, former.dim), view)
         classifier = CalibratedClassifier.from_arrays(self._decoder, stored.arrays)
@@ -440,6 +443,7 @@ class Learner:
         if self._followed is not None:  # its thresholds were found anew just now, with all that failed
             snapshot = replace(snapshot, recalled=view.recalled)
         known = card["last_action"] == view.last_action and encoder is self._encoder.loaded
+        self._former = former or self._former  # not before: the model until now may be of another one
         self._publish(snapshot, view if known else None)
         log.info("model.restored", version=stored.version, labels=snapshot.labels)
         return None

@@ -12,6 +12,7 @@ from typing import IO, Any
 import yaml
 
 from lightbulb.config import Config
+from lightbulb.errors import Conflict
 from lightbulb.services.encoder_handle import CHOOSING
 from lightbulb.store.models import ModelFolder
 from lightbulb.store.tuned import tuned_path
@@ -40,7 +41,7 @@ def pack(models: ModelFolder, version: int, config: Config, release: str) -> IO[
     """The zip file, at its beginning; whoever takes it closes it. It holds one folder, `NAME-model-VERSION`.
 
     release: of Light Bulb, which the file's README tells.
-    Raises: NotFound if the version is not kept; StoreError if it is damaged.
+    Raises: NotFound if the version is not kept; StoreError if damaged; Conflict if its weights are lost.
     """
     stored = models.load(version)
     folder = models.folder(version)
@@ -54,6 +55,8 @@ def pack(models: ModelFolder, version: int, config: Config, release: str) -> IO[
             archive.write(file, f"{root}/models/{version:06d}/{file.name}")
         if tuned := card_has.get("tuned"):
             source = tuned_path(config.model_directory, tuned)
+            if not source.is_file():
+                raise Conflict(f"model {version}: its fine-tuned weights are lost", code="weights_missing")
             archive.write(source, f"{root}/{tuned_path(Path('models'), tuned)}")
         for key in own_files:
             source = Path(made_with[key])

@@ -92,9 +92,11 @@ class Uploading:
             raise Conflict("adding files is switched off (server.uploads)", code="uploads_off")
         with self._lock:
             uploads: list[Upload] = []
+            contents = [content_hash(file.data) for file in files]
+            stored = self._stored(contents)
             try:
-                for file in files:
-                    uploads.append(self._add_one(file))
+                for file, content in zip(files, contents, strict=True):
+                    uploads.append(self._add_one(file, content, stored.get(content)))
             finally:  # what was written before the disk was full is an item all the same
                 added = [one.key for one in uploads if one.result == "added" and one.key is not None]
                 items = self._make_items(added)
@@ -103,13 +105,20 @@ class Uploading:
             for one in uploads
         ]
 
-    def _add_one(self, file: SentFile) -> Upload:
+    def _stored(self, contents: Sequence[str]) -> dict[str, ItemId]:
+        """Items by content, where the pool does not know them all: another encoder has yet to see some."""
+        pool = self._encoded()
+        if pool.cache is not None and not pool.n_pending:
+            return {}
+        return self._items.ids_by_content(contents)
+
+    def _add_one(self, file: SentFile, content: str, stored: ItemId | None) -> Upload:
+        """content: its hash. stored: the item that the database knows to have it."""
         try:
             key = self._check(file)
         except InputError as error:
             return Upload(file.name, "refused", problem=error.message)
-        content = content_hash(file.data)
-        known = self._key_of(content, file.data)
+        known = self._key_of(content, file.data, stored)
         if known is not None:
             item = self._items.ids_by_key([known]).get(known)
             return Upload(file.name, "known", known, item)
@@ -141,11 +150,11 @@ class Uploading:
             raise InputError(error.message) from error
         return key
 
-    def _key_of(self, content: str, data: bytes) -> str | None:
+    def _key_of(self, content: str, data: bytes, stored: ItemId | None) -> str | None:
         """The item that has this very content, if its file is still there and was not changed since."""
         key = self._written.get(content)
         if key is None:
-            item = self._encoded().item_with(content)
+            item = self._encoded().item_with(content) if stored is None else stored
             view = self._catalog.view
             at = -1 if item is None else int(view.positions([item])[0])
             key = view.keys[at] if at >= 0 and not view.broken[at] else None

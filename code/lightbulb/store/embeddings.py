@@ -71,7 +71,10 @@ class EmbeddingCache:
         return np.asarray(self._mapped[rows])
 
     def append(self, contents: Sequence[str], vectors: Float16s) -> None:
-        """Adds vectors, float16 (n, dim), under their content hashes; those known by now are left out."""
+        """Adds vectors, float16 (n, dim), under their content hashes; those known by now are left out.
+
+        Raises: StoreError if what was there before is gone.
+        """
         if vectors.shape != (len(contents), self._dim) or vectors.dtype != np.float16:
             raise ValueError(f"{len(contents)} hashes, but vectors are {vectors.dtype} {vectors.shape}")
         hashes = [bytes.fromhex(content) for content in contents]
@@ -94,9 +97,14 @@ class EmbeddingCache:
             self._vectors_path.stat().st_size // self._row_bytes,
             self._contents_path.stat().st_size // HASH_BYTES,
         )
+        known = len(self._row_of)
+        if rows < known:  # to go on would give items the embeddings of others
+            raise StoreError(
+                f"storage.embeddings: {self._folder} was removed or cut while in use; start Light Bulb anew, "
+                "and the items are encoded anew"
+            )
         os.truncate(self._vectors_path, rows * self._row_bytes)
         os.truncate(self._contents_path, rows * HASH_BYTES)
-        known = len(self._row_of)
         if rows == known:
             return
         with self._contents_path.open("rb") as file:

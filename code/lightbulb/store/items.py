@@ -185,6 +185,15 @@ class ItemStore:
                 found.update({row.key: row.id for row in connection.execute(query)})
         return found
 
+    def ids_by_content(self, contents: Collection[str]) -> dict[str, ItemId]:
+        """Content hash → an item that has it, of those that were read. It walks the table, once a call."""
+        found: dict[str, ItemId] = {}
+        with self._database.read() as connection:
+            for part in chunks(list(contents)):
+                query = select(items.c.content, items.c.id).where(items.c.content.in_(part))
+                found.update({row.content: row.id for row in connection.execute(query)})
+        return found
+
     def set_contents(self, contents: Mapping[ItemId, str], broken: Mapping[ItemId, str]) -> None:
         """What reading the files showed: their content hash, or why they can't be read.
 
