@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -34,19 +35,38 @@ keep_freed_memory()
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # OpenMP reads it when torch is loaded
 
 import torch  # noqa: E402
+from threadpoolctl import ThreadpoolController  # noqa: E402
 
-__all__ = ["device_problem", "has_bfloat16", "pick_device", "torch", "torch_threads"]
+__all__ = [
+    "CORES", "device_problem", "has_bfloat16", "keep_to_one_thread", "pick_device", "torch", "torch_threads",
+]  # fmt: skip
+
+CORES = torch.get_num_threads()
 
 
 @contextlib.contextmanager
 def torch_threads(count: int | None) -> Iterator[None]:
-    """Runs the block with `count` threads for each operation; None leaves it as it is."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
+    """Runs the block with `count` threads for each operation; None leaves it as it is.
+
+    In this thread only: `torch.set_num_threads` would also turn it down for those that start meanwhile.
+    """
+    torch.get_num_threads()  # with its first operation a thread takes over torch's number: now, not later
+    with _openmp().limit(limits=count):
         yield
-    finally:
-        torch.set_num_threads(before)
+
+
+def keep_to_one_thread() -> None:
+    """In a thread that works beside others, one for each core: its operations are not shared out any more.
+
+    Cores that share every layer of a network wait for each other after it, dozens of times.
+    """
+    torch.get_num_threads()  # as above
+    _openmp().limit(limits=1)
+
+
+@functools.cache
+def _openmp() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="openmp")
 
 
 def device_problem(wanted: str) -> str | None:

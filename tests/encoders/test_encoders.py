@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from lightbulb.encoders.torchvision_model import without_auxiliary
 from lightbulb.errors import InputError, WeightsError
 from lightbulb.registry import discover
 from lightbulb.services.plugins import encoder_named
-from lightbulb.torch_setup import has_bfloat16, torch
+from lightbulb.torch_setup import has_bfloat16, keep_to_one_thread, torch, torch_threads
 from lightbulb.vision import torchvision
 from support import config_for, copy_digits
 
@@ -134,7 +135,7 @@ def test_files_are_encoded_once_and_broken_ones_named(encoder: Encoder, digits: 
     contents: dict[int, str] = {}
     broken: dict[int, str] = {}
     for chunk in encode_files(encoder, files, cached=stored.__contains__, chunk=4):
-        assert len(chunk.new) == len(chunk.embeddings) and not stored & set(chunk.new)
+        assert len(chunk.new) == len(chunk.embeddings) and known not in chunk.new
         stored |= set(chunk.new)
         contents |= chunk.contents
         broken |= chunk.broken
@@ -240,3 +241,12 @@ def test_lower_precision_is_used_only_where_it_changes_little() -> None:
     fragile = made(Fragile())
     assert fragile._type is torch.float32
     assert made(Tiny()).fingerprint != fragile.fingerprint or not lowered
+
+
+def test_a_thread_kept_to_one_core_leaves_the_others_theirs() -> None:
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(1, initializer=keep_to_one_thread) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 1
+        with torch_threads(4):
+            assert pool.submit(torch.get_num_threads).result() == 1
+    assert torch.get_num_threads() == before

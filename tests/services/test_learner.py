@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightbulb.encoders.embed import CHUNK
 from lightbulb.encoders.squeezenet import SqueezeNet
 from lightbulb.errors import WeightsError
 from lightbulb.records import Answer
@@ -43,12 +44,12 @@ def test_encoding_goes_on_where_it_was_cut_off(
 ) -> None:
     with opened(config_for(tmp_path, pool)) as workspace:
         workspace.learner.step()
-        workspace.learner.step()  # one chunk of 32
+        workspace.learner.step()  # one chunk
     sizes = count_encoded(monkeypatch)
     with opened(config_for(tmp_path, pool)) as workspace:
         learn(workspace)
         assert workspace.learner.status().encoded == 60
-    assert sum(sizes) == 60 - 32
+    assert sum(sizes) == 60 - CHUNK
 
 
 def test_the_last_model_is_served_at_once_after_a_restart(

@@ -17,6 +17,8 @@ class Encoder(ABC):
     data_type: ClassVar[str]  # what it reads: "images"
     tunable: ClassVar[bool] = False  # whether `model.fine_tune` can train its last layers
     dim: int  # length of an embedding
+    threads: int = 1  # of torch's, with which it encodes a single input soonest
+    batch: int = 8  # inputs at a time that it is fastest with
     image_size: int  # side in pixels of what it sees
     fingerprint: str  # changes whenever the embeddings would
     weights_name: str  # which weights they are, for people

@@ -1,8 +1,12 @@
-"""Files → embeddings, in chunks: reading and decoding run ahead in threads while the network works."""
+"""Files → embeddings, in chunks: each core reads, decodes and encodes one of its own.
+
+That cores share the network's every layer, and decode beside, gives a third fewer images a second.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,17 +17,18 @@ import numpy as np
 from lightbulb.encoders import Encoder
 from lightbulb.errors import InputError
 from lightbulb.records import Float16s, ItemId
+from lightbulb.torch_setup import CORES, keep_to_one_thread
 
-CHUNK = 32
-DECODERS = 2
+CHUNK = 16  # files: a crash loses at most what the cores have in hand
 
 
 @dataclass(frozen=True)
 class EncodedChunk:
     """What became of one chunk of files.
 
-    contents: content hash of every readable file, by item. new: hashes that were not cached yet;
-    embeddings: theirs, float16 (len(new), dim). broken: why an item could not be read.
+    contents: content hash of every readable file, by item. new: hashes that were not cached yet (of twins
+    encoded at the same time, in both their chunks); embeddings: theirs, float16 (len(new), dim).
+    broken: why an item could not be read.
     """
 
     contents: dict[ItemId, str]
@@ -50,24 +55,44 @@ def encode_files(
     files: Sequence[tuple[ItemId, Path]],
     *,
     cached: Callable[[str], bool],
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> Iterator[EncodedChunk]:
-    """Encodes files in the order given. cached: whether a content hash needs no encoding any more."""
-    chunks = [files[start : start + chunk] for start in range(0, len(files), chunk)]
-    with ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as pool:
+    """Encodes files; chunks come in the order given.
 
-        def submit(part: Sequence[tuple[ItemId, Path]]) -> list[Future[_Prepared]]:
-            return [pool.submit(_prepare, encoder, item, path, cached) for item, path in part]
-
-        ahead = submit(chunks[0]) if chunks else []
+    cached: whether a content hash needs no encoding any more. chunk: files in one; by default as many as the
+    encoder is fastest with.
+    """
+    size = chunk or max(CHUNK, encoder.batch)
+    waiting = deque(files[start : start + size] for start in range(0, len(files), size))
+    running: deque[Future[EncodedChunk]] = deque()
+    with ThreadPoolExecutor(CORES, "encode", initializer=keep_to_one_thread) as pool:
         try:
-            for index in range(len(chunks)):
-                current = ahead
-                ahead = submit(chunks[index + 1]) if index + 1 < len(chunks) else []
-                yield _encode_chunk(encoder, [future.result() for future in current])
+            while waiting or running:
+                while (
+                    waiting and len(running) <= CORES
+                ):  # one more, so that none of them waits for the caller
+                    running.append(pool.submit(_encode_chunk, encoder, waiting.popleft(), cached))
+                yield running.popleft().result()
         finally:
-            for future in ahead:
+            for future in running:
                 future.cancel()
+
+
+def _encode_chunk(
+    encoder: Encoder, files: Sequence[tuple[ItemId, Path]], cached: Callable[[str], bool]
+) -> EncodedChunk:
+    prepared = [_prepare(encoder, item, path, cached) for item, path in files]
+    contents = {one.item: one.content for one in prepared if one.content is not None}
+    inputs = {
+        one.content: one.network_input
+        for one in prepared
+        if one.content is not None and one.network_input is not None
+    }
+    embeddings = (
+        encoder.encode(list(inputs.values())) if inputs else np.empty((0, encoder.dim), dtype=np.float16)
+    )
+    broken = {one.item: one.problem for one in prepared if one.problem is not None}
+    return EncodedChunk(contents, tuple(inputs), embeddings, broken)
 
 
 def _prepare(encoder: Encoder, item: ItemId, path: Path, cached: Callable[[str], bool]) -> _Prepared:
@@ -82,17 +107,3 @@ def _prepare(encoder: Encoder, item: ItemId, path: Path, cached: Callable[[str],
         return _Prepared(item, content, encoder.prepare(data))
     except InputError as error:
         return _Prepared(item, problem=error.message)
-
-
-def _encode_chunk(encoder: Encoder, prepared: Sequence[_Prepared]) -> EncodedChunk:
-    contents = {one.item: one.content for one in prepared if one.content is not None}
-    inputs = {
-        one.content: one.network_input
-        for one in prepared
-        if one.content is not None and one.network_input is not None
-    }
-    embeddings = (
-        encoder.encode(list(inputs.values())) if inputs else np.empty((0, encoder.dim), dtype=np.float16)
-    )
-    broken = {one.item: one.problem for one in prepared if one.problem is not None}
-    return EncodedChunk(contents, tuple(inputs), embeddings, broken)

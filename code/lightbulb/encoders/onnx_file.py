@@ -38,7 +38,7 @@ class OnnxFile(Encoder):
             )
         self._input = declared.name
         self._output = self._session.get_outputs()[0].name
-        self._one_by_one = isinstance(shape[0], int) and shape[0] == 1
+        self.batch = 1 if shape[0] == 1 else CPU_BATCH
         self.image_size = shape[2] if isinstance(shape[2], int) else image_size
         self._shown = ImageInput(self.image_size)
         self._max_pixels = max_pixels
@@ -72,10 +72,10 @@ class OnnxFile(Encoder):
         return read_pixels(data, self.image_size, max_pixels=self._max_pixels)
 
     def encode(self, inputs: Sequence[object]) -> Float16s:
-        step = 1 if self._one_by_one else CPU_BATCH
         parts = [np.empty((0, self.dim), dtype=np.float16)]
-        for start in range(0, len(inputs), step):
-            parts.append(self._encode(np.stack([np.asarray(one) for one in inputs[start : start + step]])))
+        for start in range(0, len(inputs), self.batch):
+            part = inputs[start : start + self.batch]
+            parts.append(self._encode(np.stack([np.asarray(one) for one in part])))
         return np.concatenate(parts)
 
     def _encode(self, pixels: np.ndarray) -> Float16s:

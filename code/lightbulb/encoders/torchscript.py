@@ -42,6 +42,7 @@ class TorchScriptFile(TorchImages):
         self.weights_name = path.name
         try:
             self.dim = self.measured_dim()
+            self.threads = self.soonest_threads()
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise WeightsError(

@@ -1,6 +1,7 @@
 """Files → embeddings, beside the bare forward pass of the same network at the same size, batch and precision.
 
-The two take turns, round by round, so that whatever else the machine does disturbs both alike.
+The bare network runs in both ways: with a batch on each core, as ours does, and with all cores on one. All
+take turns, round by round, so that whatever else the machine does disturbs them alike.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import resource
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,10 @@ from lightbulb.errors import InputError
 from lightbulb.measuring.encoder_variants import seconds_of, try_variants
 from lightbulb.measuring.photographs import read_images, synthetic_photographs
 from lightbulb.services.plugins import encoder_named
-from lightbulb.torch_setup import torch
+from lightbulb.torch_setup import CORES, keep_to_one_thread, torch
 
 ROUNDS = 5
+TOGETHER = 32  # images in a batch that all cores work on
 PEAK_SIDE = 2048  # of the square matrices whose product stands for the machine's peak
 
 
@@ -39,8 +42,7 @@ def bench_encode(
     if not isinstance(encoder, TorchImages):
         raise InputError(f"model.encoder: {config.model.encoder} has no bare forward pass to compare with")
     photographs = read_images(folder) if folder else synthetic_photographs(np.random.default_rng(0))
-    batch = encoder.blank_batch(min(images, encoder.batch))
-    times = measure(encoder, photographs, batch, images)
+    times = measure(encoder, photographs, images)
     flops = flops_of(encoder)
     bare = statistics.median(times["bare"])
     peak = peak_flops(encoder)
@@ -49,15 +51,17 @@ def bench_encode(
         "encoder": config.model.encoder,
         "weights": encoder.weights_name,
         "image_size": encoder.image_size,
-        "batch": len(batch),
+        "batch": encoder.batch,
         "precision": encoder.precision,
         "device": encoder.device,
-        "threads": torch.get_num_threads(),
+        "cores": CORES,
         "images_per_second": round(1 / statistics.median(times["files"]), 1),
         "encode_only_images_per_second": round(1 / statistics.median(times["encode"]), 1),
         "bare_forward_images_per_second": round(1 / bare, 1),
+        "bare_together_images_per_second": round(1 / statistics.median(times["together"]), 1),
         "ratio": round(ratio_of(times["bare"], times["files"]), 3),
         "encode_only_ratio": round(ratio_of(times["bare"], times["encode"]), 3),
+        "ratio_to_together": round(ratio_of(times["together"], times["files"]), 3),
         "bare_gflop_per_second": round(flops / bare / 1e9, 1),
         "matrix_product_gflop_per_second": round(peak / 1e9, 1),
         "share_of_peak": round(flops / bare / peak, 3),
@@ -68,17 +72,24 @@ def bench_encode(
     return result
 
 
-def measure(
-    encoder: TorchImages, photographs: Sequence[bytes], batch: torch.Tensor, images: int
-) -> dict[str, list[float]]:
-    """Seconds per image in each round: from files, from prepared pixels, and the bare network alone."""
-    ready = [encoder.prepare(data) for data in photographs[: len(batch)]]
-    with tempfile.TemporaryDirectory(prefix="lightbulb-bench-") as folder:
+def measure(encoder: TorchImages, photographs: Sequence[bytes], images: int) -> dict[str, list[float]]:
+    """Seconds per image in each round: from files, from prepared pixels, and of the bare network."""
+    ready = [encoder.prepare(data) for data in photographs[: encoder.batch]]
+    small, large = encoder.blank_batch(encoder.batch), encoder.blank_batch(TOGETHER)
+    with (
+        tempfile.TemporaryDirectory(prefix="lightbulb-bench-") as folder,
+        ThreadPoolExecutor(CORES, initializer=keep_to_one_thread) as pool,
+    ):
         files = write_files(photographs, images, Path(folder))
+
+        def on_each_core(work: Callable[[], object], done: int) -> float:
+            return max(pool.map(lambda _: per_image(work, done, images // CORES), range(CORES))) / CORES
+
         ways: dict[str, Callable[[], float]] = {
             "files": lambda: per_image(lambda: run_files(encoder, files), images, images),
-            "encode": lambda: per_image(lambda: encoder.encode(ready), len(ready), images),
-            "bare": lambda: per_image(lambda: encoder.forward(batch), len(batch), images),
+            "encode": lambda: on_each_core(lambda: encoder.encode(ready), len(ready)),
+            "bare": lambda: on_each_core(lambda: encoder.forward(small), len(small)),
+            "together": lambda: per_image(lambda: encoder.forward(large), len(large), images),
         }
         rounds = [{name: way() for name, way in ways.items()} for _ in range(ROUNDS + 1)]
     return {name: [one[name] for one in rounds[1:]] for name in ways}  # the first warms up
@@ -101,7 +112,7 @@ def run_files(encoder: TorchImages, files: Sequence[tuple[int, Path]]) -> int:
 
 def per_image(work: Callable[[], object], done: int, wanted: int) -> float:
     """Seconds per image, repeating work that does `done` of them until `wanted` are."""
-    times = -(-wanted // done)
+    times = max(1, -(-wanted // done))
     return seconds_of(lambda: [work() for _ in range(times)]) / (times * done)
 
 
@@ -111,9 +122,10 @@ def ratio_of(bare: Sequence[float], ours: Sequence[float]) -> float:
 
 
 def flops_of(encoder: TorchImages) -> int:
-    """Of one image: a multiplication and an addition count as two."""
-    with FlopCounterMode(display=False) as counter:
-        encoder.forward(encoder.blank_batch(1))
+    """Of one image: a multiplication and an addition count as two. Only torch's own steps are seen."""
+    network, side = encoder.fresh_network(), encoder.image_size
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(torch.zeros(1, 3, side, side))
     return int(counter.get_total_flops())
 
 

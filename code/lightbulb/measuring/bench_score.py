@@ -31,7 +31,7 @@ from lightbulb.measuring.bench import Service, digits_config, post_labels, runni
 from lightbulb.measuring.load import Client, Load, LoadProcess, timed, upload_of
 from lightbulb.measuring.photographs import read_images, synthetic_photographs
 from lightbulb.records import Classifier, Float32s
-from lightbulb.torch_setup import torch
+from lightbulb.torch_setup import torch, torch_threads
 
 FADING = 0.6  # of each octave beside the coarser one before; makes files as large as photographs'
 BATCH = 32
@@ -65,7 +65,8 @@ class Bare:
     classifier: Classifier
 
     def one(self, image: bytes) -> Float32s:
-        return self._classify([self.encoder.prepare(image)])
+        with torch_threads(self.encoder.threads):
+            return self._classify([self.encoder.prepare(image)])
 
     def batches(self, images: Sequence[bytes]) -> float:
         """Seconds for all of them, BATCH at a time; the next batch is decoded during the forward pass."""

@@ -17,10 +17,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from lightbulb.encoders.torch_images import TorchImages
+from lightbulb.encoders.fusing import fused
+from lightbulb.encoders.torch_images import TorchImages, smallest_cosine
 from lightbulb.torch_setup import torch
 
 ROUNDS = 7
+BATCH = 32
 BASIS = "float32, channels_last"  # what the others' speed is told beside
 
 Work = Callable[[], torch.Tensor]  # → embeddings, float32 (n, dim)
@@ -28,7 +30,7 @@ Work = Callable[[], torch.Tensor]  # → embeddings, float32 (n, dim)
 
 def try_variants(encoder: TorchImages) -> list[dict[str, Any]]:
     """Images per second at best, speed beside `BASIS`, smallest cosine of embeddings to plain float32's."""
-    pixels = torch.rand(encoder.batch, 3, encoder.image_size, encoder.image_size)
+    pixels = torch.rand(BATCH, 3, encoder.image_size, encoder.image_size)
     reference = plain(encoder, pixels)()
     works: dict[str, Work] = {}
     problems: dict[str, str] = {}
@@ -62,10 +64,6 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def smallest_cosine(found: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float(torch.nn.functional.cosine_similarity(found, wanted).min())
-
-
 class Embedder(torch.nn.Module):
     """Network and pooling as one: normalised pixels (n, 3, h, w) → float32 (n, dim)."""
 
@@ -92,6 +90,12 @@ def channels_last(encoder: TorchImages, pixels: torch.Tensor, kind: torch.dtype)
     embedder: Any = Embedder(encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     embedder, turned = embedder.to(kind), pixels.to(kind).contiguous(memory_format=torch.channels_last)
     return lambda: inferred(embedder, turned)
+
+
+def joined(encoder: TorchImages, pixels: torch.Tensor, kind: torch.dtype) -> Work:
+    network, _ = fused(encoder.fresh_network(), kind, tuple(pixels.shape))
+    turned = pixels.to(kind).contiguous(memory_format=torch.channels_last)
+    return lambda: encoder.pool(inferred(network, turned))
 
 
 def compiled(encoder: TorchImages, pixels: torch.Tensor, kind: torch.dtype) -> Work:
@@ -135,6 +139,8 @@ VARIANTS: dict[str, Callable[[TorchImages, torch.Tensor], Work]] = {
     "float32, contiguous": plain,
     BASIS: lambda encoder, pixels: channels_last(encoder, pixels, torch.float32),
     "bfloat16, channels_last": lambda encoder, pixels: channels_last(encoder, pixels, torch.bfloat16),
+    "float32, fused": lambda encoder, pixels: joined(encoder, pixels, torch.float32),
+    "bfloat16, fused": lambda encoder, pixels: joined(encoder, pixels, torch.bfloat16),
     "float32, TorchScript frozen and optimised": optimised,
     "float32, torch.compile": lambda encoder, pixels: compiled(encoder, pixels, torch.float32),
     "bfloat16, torch.compile": lambda encoder, pixels: compiled(encoder, pixels, torch.bfloat16),
@@ -145,7 +151,7 @@ VARIANTS: dict[str, Callable[[TorchImages, torch.Tensor], Work]] = {
 
 
 def show_variants(result: dict[str, Any]) -> None:
-    table = Table(title=f"{result['encoder']}, batch {result['batch']}, {result['threads']} threads")
+    table = Table(title=f"{result['encoder']}, batch {BATCH}, {result['cores']} threads")
     for column in ("variant", "images/s", "beside float32", "cosine to float32"):
         table.add_column(column)
     for one in result["variants"]:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from lightbulb.querying import Pool, QueryStrategy, highest, sample_rows, squared_distances
 from lightbulb.querying.coreset import distance_to_nearest

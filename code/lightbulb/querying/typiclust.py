@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 from sklearn.cluster import KMeans
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController
 
 from lightbulb.querying import Pool, QueryStrategy, sample_rows, squared_distances
 from lightbulb.records import Float32s, Ints

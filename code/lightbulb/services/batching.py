@@ -21,7 +21,7 @@ import numpy as np
 from lightbulb.encoders import Encoder
 from lightbulb.errors import NotReady
 from lightbulb.records import Float16s, Ints
-from lightbulb.torch_setup import torch, torch_threads
+from lightbulb.torch_setup import CORES, keep_to_one_thread, torch_threads
 
 MOST = 32  # inputs in a forward; more of them take no less time each
 STOP_SECONDS = 15.0
@@ -58,9 +58,8 @@ class Batching:
 
     def __init__(self, most: int = MOST, cores: int | None = None) -> None:
         self._most = most
-        # Asked here: a thread that starts while another has turned it down would take over that number.
-        self._cores = cores or torch.get_num_threads()
-        self._forwards = ThreadPoolExecutor(self._cores, thread_name_prefix="forward")
+        self._cores = cores or CORES
+        self._forwards = ThreadPoolExecutor(self._cores, "forward", initializer=keep_to_one_thread)
         self._waiting: list[_Request] = []  # oldest first; a request stays until it is answered
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -150,12 +149,11 @@ class Batching:
     def _encode_all(self, encoder: Encoder, inputs: Sequence[object]) -> Float16s:
         """float16 (n, dim)"""
         if len(inputs) == 1:
-            with torch_threads(self._cores):
+            with torch_threads(min(encoder.threads, self._cores)):
                 return encoder.encode(inputs)
 
         def encode_slice(rows: Ints) -> Float16s:
-            with torch_threads(1):
-                return encoder.encode([inputs[row] for row in rows])
+            return encoder.encode([inputs[row] for row in rows])
 
         slices = np.array_split(np.arange(len(inputs)), min(self._cores, len(inputs)))
         return np.concatenate(list(self._forwards.map(encode_slice, slices)))

@@ -349,7 +349,8 @@ class Learner:
         at = view.positions(self._encoded.pending)
         turns = np.random.default_rng(self._config.learning.seed).permutation(len(view.ids))
         turns[view.labelled] -= len(turns)
-        next_ones = np.argpartition(turns[at], min(ENCODING_SLICE, len(at)) - 1)[:ENCODING_SLICE]
+        many = min(len(at), max(ENCODING_SLICE, 2 * self._encoder.get().batch))
+        next_ones = np.argpartition(turns[at], many - 1)[:many]
         order = next_ones[np.argsort(turns[at[next_ones]])]
         files = [(int(view.ids[position]), self._locate(view.keys[position])) for position in at[order]]
         return encode_files(self._encoder.get(), files, cached=self._encoded.cache.__contains__)
