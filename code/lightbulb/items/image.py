@@ -81,13 +81,20 @@ def read_pixels(
     Raises: UnreadableImage.
     """
     image = open_image(data, max_pixels=max_pixels, at_least=size)
-    if image.size == (size, size):
+    return scaled_pixels(image, size, size, resample)
+
+
+def scaled_pixels(
+    image: Image.Image, width: int, height: int, resample: Image.Resampling
+) -> NDArray[np.uint8]:
+    """An RGB image in another size: uint8 (height, width, 3)."""
+    if image.size == (width, height):
         return np.asarray(image, dtype=np.uint8)
     mode = INTERPOLATIONS.get(resample)
     if mode is None:
-        return np.asarray(image.resize((size, size), resample), dtype=np.uint8)
+        return np.asarray(image.resize((width, height), resample), dtype=np.uint8)
     pixels = torch.from_numpy(np.array(image))[None].permute(0, 3, 1, 2)  # channels last, as the result
-    scaled = torch.nn.functional.interpolate(pixels, (size, size), mode=mode, antialias=True)
+    scaled = torch.nn.functional.interpolate(pixels, (height, width), mode=mode, antialias=True)
     return scaled[0].permute(1, 2, 0).contiguous().numpy()
 
 
@@ -98,9 +105,11 @@ def thumbnail(data: bytes, width: int, *, max_pixels: float) -> bytes:
     """
     # Half: `open_image` leaves a JPEG twice the size asked for, and here as many pixels as shown will do.
     image = open_image(data, max_pixels=max_pixels, at_least=(width + 1) // 2)
-    image.thumbnail((width, width), Image.Resampling.LANCZOS)
+    share = min(1.0, width / max(image.size))
+    columns, rows = (max(1, round(side * share)) for side in image.size)
+    pixels = scaled_pixels(image, columns, rows, Image.Resampling.BICUBIC)
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=87)
+    Image.fromarray(pixels).save(out, "JPEG", quality=87)
     return out.getvalue()
 
 

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from lightbulb.services.assemble import Workspace
 from lightbulb.web.assets import modules_of
 from lightbulb.web.markdown import render_markdown
+from lightbulb.web.task import describe_task
 
 
 def pages(workspace: Workspace) -> Blueprint:
@@ -21,7 +22,7 @@ def pages(workspace: Workspace) -> Blueprint:
 
     @blueprint.context_processor
     def of_the_page() -> dict[str, Any]:
-        return {"modules": modules}
+        return {"modules": modules, "task": describe_task(workspace)}
 
     @blueprint.get("/")
     def label() -> str:

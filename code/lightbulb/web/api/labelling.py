@@ -11,34 +11,13 @@ from lightbulb.records import ActionKind, Answer, Flag, GivenAnswer, Question
 from lightbulb.services import reporting
 from lightbulb.services.assemble import Workspace
 from lightbulb.web import schemas
+from lightbulb.web.task import describe_task
 
 
 def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
-    config = workspace.config
-
     @blueprint.get("/task", summary="What is asked")
     def task() -> dict[str, Any]:
-        return {
-            "title": config.task.title,
-            "description": config.task.description,
-            "data_type": config.dataset.data_type,
-            "label": {
-                "type": config.label.type,
-                "classes": [{"name": one.name, "key": one.key} for one in workspace.task.class_keys()],
-            },
-            "user": config.user,
-            "mode": "development",
-            "training": workspace.train,
-            "confidence": config.auto_label.confidence,
-            "batch_size": config.auto_label.batch_size,
-            "dataset": config.name,
-            "pool": workspace.pool_id,
-            "uploads": {
-                "allowed": workspace.uploading.allowed,
-                "suffixes": sorted(workspace.task.suffixes),
-                "max_megabytes": config.server.max_image_megabytes,
-            },
-        }
+        return describe_task(workspace)
 
     @blueprint.get("/status", summary="Counts, accuracy, training, pace")
     def status() -> dict[str, Any]:

@@ -208,7 +208,7 @@ function listen() {
 
 async function start() {
   history.scrollRestoration = "manual"; // the list has no height before it is loaded
-  const task = await startShell();
+  const task = startShell();
   const { classes } = task.label;
   const names = classes.map(({ name }) => name);
   if (!names.includes(values.label)) values.label = "";

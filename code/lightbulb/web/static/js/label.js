@@ -56,7 +56,7 @@ const commands = (page, stage, open) => (event) => {
   return Boolean(run);
 };
 
-async function start() {
+function start() {
   const stage = new Stage();
   const queue = new QuestionQueue(clientId, () => outbox.answers.map(({ item }) => item), (media) => mediaFor(media, stage.picture));
   const page = new Labelling(stage, queue);
@@ -68,7 +68,7 @@ async function start() {
     stage.flash(question.flag ? "Flagged" : "Flag taken off");
   });
   const flag = () => { if (page.question) flags.open(page.question); };
-  const task = await startShell();
+  const task = startShell();
   const { classes } = task.label;
   page.begin(new ClassPicker(classes, (chosen, click) => page.choose(chosen, click)));
   onStatus((status) => page.onStatus(status));

@@ -57,10 +57,10 @@ async function follow() {
   loading = false;
 }
 
-async function start() {
+function start() {
   byId("model-title").tabIndex = -1;
   listenForRelease(load);
-  await startShell();
+  startShell();
   onStatus((status) => {
     if (!status.model) showMissing(status);
     wanted = JSON.stringify([status.model?.version ?? null, status.pinned]);

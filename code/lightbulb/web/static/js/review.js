@@ -170,7 +170,7 @@ function zoom() {
 }
 
 async function start() {
-  task = await startShell();
+  task = startShell();
   classes = task.label.classes.map(({ name }) => name);
   listen();
   setText(byId("nothing-text"), `The model proposes labels once it is sure enough (confidence ${percent(task.confidence, 0)}). They appear here by themselves.`);

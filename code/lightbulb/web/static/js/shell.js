@@ -1,13 +1,14 @@
 /** What every page starts with: the top bar, the banners, and the delivery of unsent answers. */
+import { readTask } from "./api.js";
 import { clientId } from "./client.js";
 import { outbox } from "./outbox.js";
 import { onStatus, pollNow, startPolling } from "./status.js";
-import { loadTask } from "./task.js";
 import { toast } from "./toast.js";
 import { renderTopbar } from "./topbar.js";
 
-/** @returns {Promise<import("./api.js").Task>} */
-export async function startShell() {
+/** @returns {import("./api.js").Task} */
+export function startShell() {
+  const task = readTask();
   onStatus(renderTopbar);
   startPolling();
   outbox.addEventListener("saved", pollNow);
@@ -15,7 +16,6 @@ export async function startShell() {
     const { row, message } = /** @type {CustomEvent} */ (event).detail;
     toast(`Not saved: ${row.name}: ${message}`, { level: "error" });
   });
-  const task = await loadTask();
   outbox.start(task.pool, clientId);
   return task;
 }

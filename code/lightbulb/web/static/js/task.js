@@ -1,20 +1,8 @@
-/** The task, asked for once, and how its classes look. */
-import { getTask } from "./api.js";
+/** How the classes of the task look. */
 import { classColour, classShape } from "./colours.js";
-import { make, sleep } from "./dom.js";
+import { make } from "./dom.js";
 
-/** @typedef {import("./api.js").Task} Task @typedef {import("./api.js").LabelClass} LabelClass */
-
-/** @returns {Promise<Task>} waits for the server when it is away */
-export async function loadTask() {
-  for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
-    try {
-      return await getTask();
-    } catch {
-      await sleep(wait); // the banner tells the person why nothing happens
-    }
-  }
-}
+/** @typedef {import("./api.js").LabelClass} LabelClass */
 
 /** A coloured dot: a second cue beside the name, never the only one. @param {number} index */
 export function classDot(index) {
