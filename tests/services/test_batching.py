@@ -31,6 +31,7 @@ class Recorder(Encoder):
     name: ClassVar[str] = "recorder"
     data_type: ClassVar[str] = "numbers"
     dim = 2
+    side_by_side = 8
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
@@ -80,16 +81,19 @@ def queue_up(
     encoder: Recorder,
     requests: Sequence[tuple[Recorder, list[int]]],
 ) -> list[Future[Float16s]]:
-    """Requests that wait in this order while the thread is busy with a 0, and are then let go."""
+    """Requests that wait in this order while every core is busy with a 0, and are then let go."""
     encoder.gate.clear()
-    futures = [pool.submit(batching.encode, encoder, [0])]
-    until(lambda: len(encoder.batches) == 1)
+    busy = min(batching._cores, encoder.side_by_side)
+    futures = []
+    for number in range(busy):
+        futures.append(pool.submit(batching.encode, encoder, [0]))
+        until(lambda seen=number: len(encoder.batches) > seen)  # type: ignore[misc]
     for one, numbers in requests:
         before = len(batching._waiting)
         futures.append(pool.submit(batching.encode, one, numbers))
         until(lambda seen=before: len(batching._waiting) > seen)  # type: ignore[misc]
     encoder.gate.set()
-    return futures[1:]
+    return futures[busy:]
 
 
 def rows(future: Future[Float16s]) -> list[int]:
@@ -119,6 +123,28 @@ def test_more_requests_than_fit(cores: int, pool: ThreadPoolExecutor) -> None:
     encoder, batching = Recorder(), Batching(most=8, cores=cores)
     futures = queue_up(batching, pool, encoder, [(encoder, [number, -5]) for number in range(1, 21)])
     assert [rows(future) for future in futures] == [[number, -5] for number in range(1, 21)]
+    batching.stop()
+
+
+def test_cores_that_are_free_share_what_waits(pool: ThreadPoolExecutor) -> None:
+    encoder, batching = Recorder(), Batching(most=8, cores=3)
+    encoder.gate.clear()
+    large = pool.submit(batching.encode, encoder, list(range(10)))
+    until(lambda: len(encoder.batches) == 3)
+    late = pool.submit(batching.encode, encoder, [20, 21])
+    until(lambda: len(batching._waiting) == 1)
+    assert sorted(map(len, encoder.batches)) == [3, 3, 4]
+    encoder.gate.set()
+    assert rows(large) == list(range(10)) and rows(late) == [20, 21]
+    batching.stop()
+
+
+def test_an_encoder_that_uses_all_cores_itself_gets_one_batch_at_a_time(pool: ThreadPoolExecutor) -> None:
+    encoder, batching = Recorder(), Batching(most=8, cores=3)
+    encoder.side_by_side = 1
+    futures = queue_up(batching, pool, encoder, [(encoder, [1, 2, 3]), (encoder, [4])])
+    assert [rows(future) for future in futures] == [[1, 2, 3], [4]]
+    assert encoder.batches == [[0], [1, 2, 3, 4]]
     batching.stop()
 
 

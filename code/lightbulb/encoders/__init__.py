@@ -18,6 +18,7 @@ class Encoder(ABC):
     tunable: ClassVar[bool] = False  # whether `model.fine_tune` can train its last layers
     dim: int  # length of an embedding
     threads: int = 1  # of torch's, with which it encodes a single input soonest
+    side_by_side: int = 1  # batches at a time that it is fastest with, each in a thread of its own
     batch: int = 8  # inputs at a time that it is fastest with
     image_size: int  # side in pixels of what it sees
     fingerprint: str  # changes whenever the embeddings would

@@ -98,6 +98,7 @@ class TorchImages(Encoder):
         self._scale, self._shift = 1 / (255 * std), -mean / std
         self.image_size = shown.size
         self.batch = self._batch_size()
+        self.side_by_side = CORES if self._device.type == "cpu" else 1
         apart = ""
         if convert:
             self._network.to(memory_format=torch.channels_last)

@@ -1,70 +1,75 @@
-"""Many requests, one forward: inputs that wait at the same time are encoded together.
+"""Many requests, few forwards: inputs that wait at the same time are encoded together.
 
-One thread takes whatever waits, up to `most` inputs, and encodes it; what comes meanwhile is the next
-batch. It never waits for a batch to fill, and an image that comes alone is encoded in its request's own
-thread. Where more waits than fits, each request gets an equal share: one of 64 images does not hold up one of
-a single image.
+Each core has a thread that takes its part of whatever waits and puts it through the whole network. It never
+waits for a batch to fill; what comes meanwhile is for the next thread that is free. An image that comes alone
+is encoded in its request's own thread. Where more waits than fits, each request gets an equal share: one of
+64 images does not hold up one of a single image.
 
-Each core takes a part of the batch through the whole network. Cores that share every single layer wait for
-each other after it, dozens of times; and while requests are decoded and parsed beside, one is always late.
+Cores that shared one batch would wait for each other after every layer or at its end, and then for the next
+requests, which would come all at once.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from lightbulb.encoders import Encoder
 from lightbulb.errors import NotReady
-from lightbulb.records import Float16s, Ints
+from lightbulb.records import Float16s
 from lightbulb.torch_setup import CORES, keep_to_one_thread, torch_threads
 
-MOST = 32  # inputs in a forward; more of them take no less time each
 STOP_SECONDS = 15.0
 
 
 @dataclass(eq=False)
 class _Request:
-    """inputs: as `Encoder.prepare` made them. encoded: the embeddings of the first of them, in pieces."""
+    """inputs: as `Encoder.prepare` made them. taken: how many of the first are in a forward or through it.
+
+    encoded: embeddings of pieces of them, by where each begins.
+    """
 
     encoder: Encoder
     inputs: Sequence[object]
-    encoded: list[Float16s] = field(default_factory=list)
+    taken: int = 0
+    encoded: dict[int, Float16s] = field(default_factory=dict)
     answer: Future[Float16s] = field(default_factory=Future)
 
     @property
-    def done(self) -> int:
-        return sum(map(len, self.encoded))
-
-    @property
     def left(self) -> int:
-        return len(self.inputs) - self.done
+        return len(self.inputs) - self.taken
+
+    def take(self, count: int) -> _Part:
+        start = self.taken
+        self.taken += count
+        return _Part(self, start, self.inputs[start : self.taken])
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What a batch holds of a request: its next inputs."""
+    """What a batch holds of a request: the inputs from `start` on."""
 
     request: _Request
+    start: int
     inputs: Sequence[object]
 
 
 class Batching:
-    """most: inputs in one forward. cores: that work on it. The threads start with the first request."""
+    """most: inputs in one forward, by default as many as the encoder is fastest with. cores: forwards at a
+    time. The threads start with the first request that does not come alone."""
 
-    def __init__(self, most: int = MOST, cores: int | None = None) -> None:
+    def __init__(self, most: int | None = None, cores: int = CORES) -> None:
         self._most = most
-        self._cores = cores or CORES
-        self._forwards = ThreadPoolExecutor(self._cores, "forward", initializer=keep_to_one_thread)
-        self._waiting: list[_Request] = []  # oldest first; a request stays until it is answered
+        self._cores = cores
+        self._waiting: list[_Request] = []  # with inputs left to take; oldest first
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        self._running = 0  # forwards
         self._stopping = False
-        self._alone = False  # whether a request is being encoded in its own thread
 
     def encode(self, encoder: Encoder, inputs: Sequence[object]) -> Float16s:
         """Prepared inputs → embeddings, float16 (n, dim), in their order. Waits for its turn.
@@ -75,65 +80,86 @@ class Batching:
             return np.empty((0, encoder.dim), dtype=np.float16)
         if len(inputs) == 1 and self._begin_alone():
             try:
-                return self._encode_all(encoder, inputs)
+                with torch_threads(min(encoder.threads, self._cores)):
+                    return encoder.encode(inputs)
             finally:
-                self._end_alone()
+                self._end()
         request = _Request(encoder, inputs)
         with self._changed:
             if self._stopping:
                 raise _stopping()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="batching", daemon=True)
-                self._thread.start()
+            self._start()
             self._waiting.append(request)
-            self._changed.notify()
+            self._changed.notify_all()
         return request.answer.result()
 
     def stop(self) -> None:
-        """Ends the thread after the batch in hand; requests that still wait are refused."""
+        """Ends the threads after the batches in hand; requests that still wait are refused."""
         with self._changed:
             self._stopping = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
+            self._refuse()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
 
     def _begin_alone(self) -> bool:
         """Whether nothing else is to be encoded: handing one image to another thread would only cost time."""
         with self._changed:
-            if self._stopping or self._alone or self._waiting:
+            if self._stopping or self._running or self._waiting:
                 return False
-            self._alone = True
+            self._running += 1
             return True
 
-    def _end_alone(self) -> None:
+    def _end(self) -> None:
         with self._changed:
-            self._alone = False
-            self._changed.notify()
+            self._running -= 1
+            self._changed.notify_all()
 
-    # --- the thread ------------------------------------------------------------------------------
+    def _start(self) -> None:
+        while len(self._threads) < self._cores:
+            name = f"forward-{len(self._threads)}"
+            self._threads.append(threading.Thread(target=self._run, name=name, daemon=True))
+            self._threads[-1].start()
+
+    # --- the threads -----------------------------------------------------------------------------
 
     def _run(self) -> None:
+        keep_to_one_thread()
         try:
             while parts := self._next_batch():
-                self._encode(parts)
+                try:
+                    self._encode(parts)
+                finally:
+                    self._end()
         finally:  # whatever ended the thread, nobody may wait for it any longer
-            self._forwards.shutdown()
             with self._changed:
                 self._stopping = True
-                for request in self._waiting:
-                    request.answer.set_exception(_stopping())
-                self._waiting.clear()
+                self._refuse()
 
     def _next_batch(self) -> list[_Part]:
         """Waits until there is something to encode. Empty when it is time to stop."""
         with self._changed:
-            self._changed.wait_for(lambda: (self._waiting and not self._alone) or self._stopping)
-            return [] if self._stopping else fill_batch(self._waiting, self._most)
+            self._changed.wait_for(lambda: self._stopping or self._free() > 0)
+            if self._stopping:
+                return []
+            encoder = self._waiting[0].encoder
+            inputs = sum(one.left for one in self._waiting if one.encoder is encoder)
+            part = -(-inputs // self._free())  # as much for each core that is free
+            parts = fill_batch(self._waiting, min(part, self._most or encoder.batch))
+            self._waiting = [one for one in self._waiting if one.left]
+            self._running += 1
+            return parts
+
+    def _free(self) -> int:
+        """How many forwards may begin."""
+        if not self._waiting:
+            return 0
+        return min(self._cores, self._waiting[0].encoder.side_by_side) - self._running
 
     def _encode(self, parts: Sequence[_Part]) -> None:
         try:
             inputs = [one for part in parts for one in part.inputs]
-            embeddings = self._encode_all(parts[0].request.encoder, inputs)
+            embeddings = parts[0].request.encoder.encode(inputs)
         except Exception as error:
             if len(parts) == 1:
                 self._fail(parts[0].request, error)
@@ -143,45 +169,36 @@ class Batching:
             return
         start = 0
         for part in parts:
-            self._add(part.request, embeddings[start : start + len(part.inputs)])
+            self._add(part, embeddings[start : start + len(part.inputs)])
             start += len(part.inputs)
 
-    def _encode_all(self, encoder: Encoder, inputs: Sequence[object]) -> Float16s:
-        """float16 (n, dim)"""
-        if len(inputs) == 1:
-            with torch_threads(min(encoder.threads, self._cores)):
-                return encoder.encode(inputs)
-
-        def encode_slice(rows: Ints) -> Float16s:
-            return encoder.encode([inputs[row] for row in rows])
-
-        slices = np.array_split(np.arange(len(inputs)), min(self._cores, len(inputs)))
-        return np.concatenate(list(self._forwards.map(encode_slice, slices)))
-
-    def _add(self, request: _Request, embeddings: Float16s) -> None:
-        request.encoded.append(embeddings)
-        if not request.left:
-            self._forget(request)
-            request.answer.set_result(np.concatenate(request.encoded))
+    def _add(self, part: _Part, embeddings: Float16s) -> None:
+        request = part.request
+        with self._changed:
+            request.encoded[part.start] = embeddings
+            whole = sum(map(len, request.encoded.values())) == len(request.inputs)
+        if whole:  # only the thread that brought the last piece sees it so
+            request.answer.set_result(np.concatenate([request.encoded[at] for at in sorted(request.encoded)]))
 
     def _fail(self, request: _Request, error: Exception) -> None:
-        self._forget(request)
-        request.answer.set_exception(error)
-
-    def _forget(self, request: _Request) -> None:
         with self._changed:
-            self._waiting.remove(request)
+            self._waiting = [one for one in self._waiting if one is not request]
+            if not request.answer.done():  # another piece may have failed as well
+                request.answer.set_exception(error)
+
+    def _refuse(self) -> None:
+        for request in self._waiting:
+            if not request.answer.done():
+                request.answer.set_exception(_stopping())
+        self._waiting.clear()
 
 
 def fill_batch(waiting: Sequence[_Request], most: int) -> list[_Part]:
-    """The next batch: of the oldest request's encoder, with an equal share for each that waits for it."""
+    """Takes the next batch: of the oldest request's encoder, an equal share of each that waits for it."""
     encoder = waiting[0].encoder
     group = [request for request in waiting if request.encoder is encoder][:most]
     shares = equal_shares([request.left for request in group], most)
-    return [
-        _Part(request, request.inputs[request.done : request.done + share])
-        for request, share in zip(group, shares, strict=True)
-    ]
+    return [request.take(share) for request, share in zip(group, shares, strict=True)]
 
 
 def equal_shares(wanted: Sequence[int], room: int) -> list[int]:
