@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from lightbulb.encoders.squeezenet import IMAGENET_URL, squeezenet_features
 from lightbulb.encoders.weights import resolve_weights
 from lightbulb.errors import WeightsError
 from lightbulb.torch_setup import torch
+from lightbulb.vision import torchvision
 
 BUILTIN = "squeezenet1_1_builtin.safetensors"
 
@@ -98,3 +103,33 @@ def test_missing_and_unreadable_files(tmp_path: Path, name: str) -> None:
     (tmp_path / "text.pth").write_text("no tensors")
     with pytest.raises(WeightsError, match=name):
         resolve_weights(str(tmp_path / name), url="", builtin=BUILTIN)
+
+
+def test_our_squeezenet_is_torchvisions() -> None:
+    """The same names, shapes, order of layers and published weights."""
+    theirs, ours = (
+        torchvision.models.squeezenet1_1(weights=None).features.eval(),
+        squeezenet_features().eval(),
+    )
+    ours.load_state_dict(theirs.state_dict())
+    for side in (57, 64):
+        pixels = torch.rand(2, 3, side, side)
+        with torch.inference_mode():
+            assert torch.equal(ours(pixels), theirs(pixels))
+    assert torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1.url == IMAGENET_URL
+
+
+def test_the_service_starts_without_torchvision() -> None:
+    """Importing it takes a second, and the encoder of most users does not need it."""
+    program = (
+        "import sys; from pathlib import Path; import lightbulb.web.app;"
+        "from lightbulb.services.plugins import encoder_named, read_config;"
+        "config = read_config(Path('config/digits.yml'), needs_dataset=False);"
+        "encoder_named(config.model.encoder);"
+        "sys.exit('torchvision' in sys.modules)"
+    )
+    root = Path(__file__).parents[2]
+    with_code = {**os.environ, "PYTHONPATH": str(root / "code")}
+    assert (
+        subprocess.run([sys.executable, "-c", program], cwd=root, env=with_code, check=False).returncode == 0
+    )

@@ -1,7 +1,8 @@
 """SqueezeNet 1.1: small and fast enough for a laptop's CPU (Iandola et al. 2016, arXiv 1602.07360).
 
-The `features` part of torchvision's network; its weights as `weights.py` resolves them. The last
-feature map is pooled to one vector, average beside maximum: 2 x 512 values.
+The layers before its classifier, named as torchvision names them, so that the same weights fit; those as
+`weights.py` resolves them. Built here because torchvision takes longer to import than all else that labelling
+needs. The last feature map is pooled to one vector, average beside maximum: 2 x 512 values.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from lightbulb.config import Config
 from lightbulb.encoders.torch_images import ImageInput, TorchImages, pool_map
 from lightbulb.encoders.weights import Weights, fit_into, resolve_weights
 from lightbulb.torch_setup import torch
-from lightbulb.vision import torchvision
 
+nn = torch.nn
 POOLING_VERSION = 1
+# torchvision's `SqueezeNet1_1_Weights.IMAGENET1K_V1`
+IMAGENET_URL = "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth"
 
 
 class SqueezeNet(TorchImages):
@@ -24,7 +27,7 @@ class SqueezeNet(TorchImages):
     dim = 1024
 
     def __init__(self, weights: Weights, *, image_size: int, max_pixels: float, device: str = "auto") -> None:
-        network = torchvision.models.squeezenet1_1(weights=None).features
+        network = squeezenet_features()
         fit_into(network, weights, prefix="features.")
         super().__init__(
             network,
@@ -40,7 +43,7 @@ class SqueezeNet(TorchImages):
     def load(cls, config: Config) -> SqueezeNet:
         weights = resolve_weights(
             config.model.weights,
-            url=torchvision.models.SqueezeNet1_1_Weights.IMAGENET1K_V1.url,
+            url=IMAGENET_URL,
             builtin="squeezenet1_1_builtin.safetensors",
         )
         return cls(
@@ -52,3 +55,31 @@ class SqueezeNet(TorchImages):
 
     def pool(self, features: torch.Tensor) -> torch.Tensor:
         return pool_map(features)
+
+
+class Fire(nn.Module):
+    """(n, channels, h, w) → (n, 2 x expanded, h, w), through a few channels only."""
+
+    def __init__(self, channels: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.squeeze(x))
+        return torch.cat([torch.relu(self.expand1x1(x)), torch.relu(self.expand3x3(x))], dim=1)
+
+
+def squeezenet_features() -> nn.Sequential:
+    """SqueezeNet 1.1 without its classifier: images (n, 3, h, w) → (n, 512, h / 16, w / 16)."""
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 3, stride=2), nn.ReLU(), halved(),
+        Fire(64, 16, 64), Fire(128, 16, 64), halved(),
+        Fire(128, 32, 128), Fire(256, 32, 128), halved(),
+        Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256), Fire(512, 64, 256),
+    )  # fmt: skip
+
+
+def halved() -> nn.MaxPool2d:
+    return nn.MaxPool2d(3, stride=2, ceil_mode=True)

@@ -18,7 +18,6 @@ from lightbulb.encoders.torch_images import ImageInput, TorchImages, pool_map
 from lightbulb.encoders.weights import Weights, fit_into, resolve_weights
 from lightbulb.errors import WeightsError
 from lightbulb.torch_setup import torch
-from lightbulb.vision import torchvision
 
 RESAMPLING = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR,
               "bicubic": Image.Resampling.BICUBIC}  # fmt: skip
@@ -30,7 +29,7 @@ class TorchvisionModel(TorchImages):
     def __init__(
         self, architecture: str, weights: Weights, shown: ImageInput, *, device: str, max_pixels: float
     ) -> None:
-        network = torchvision.models.get_model(architecture, weights=None, **without_auxiliary(architecture))
+        network = models().get_model(architecture, weights=None, **without_auxiliary(architecture))
         fit_into(network, modern_keys(weights), prefix="")
         super().__init__(
             without_head(network),
@@ -45,7 +44,7 @@ class TorchvisionModel(TorchImages):
 
     @classmethod
     def accepts(cls, wanted: str) -> bool:
-        return wanted in torchvision.models.list_models(module=torchvision.models)
+        return wanted in models().list_models(module=models())
 
     @classmethod
     def examples(cls) -> tuple[str, ...]:
@@ -54,7 +53,7 @@ class TorchvisionModel(TorchImages):
     @classmethod
     def load(cls, config: Config) -> TorchvisionModel:
         architecture, model = config.model.encoder, config.model
-        pretrained = torchvision.models.get_model_weights(architecture).DEFAULT
+        pretrained = models().get_model_weights(architecture).DEFAULT
         weights = resolve_weights(model.weights, url=pretrained.url, builtin=None)
         own = pretrained.transforms()
         chosen = "image_size" in model.model_fields_set
@@ -75,6 +74,13 @@ class TorchvisionModel(TorchImages):
 
     def pool(self, features: torch.Tensor) -> torch.Tensor:
         return pool_map(features)
+
+
+def models() -> Any:
+    """`torchvision.models`: imported when one of them is asked for, since that takes a second."""
+    from lightbulb.vision import torchvision
+
+    return torchvision.models
 
 
 def without_auxiliary(architecture: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lightbulb.encoders.squeezenet import SqueezeNet
+from lightbulb.encoders.squeezenet import SqueezeNet, squeezenet_features
 from lightbulb.encoders.weights import fit_into, resolve_weights
 from lightbulb.errors import InputError
 from lightbulb.files import write_atomically
@@ -68,7 +68,7 @@ def load_teacher(wanted: str, settings: Settings) -> tuple[torch.nn.Module, int,
     device = pick_device(settings.device)
     if Path(wanted).suffix in (".safetensors", ".pth"):
         weights = resolve_weights(wanted, url="", builtin="")
-        network = torchvision.models.squeezenet1_1(weights=None).features
+        network: Any = squeezenet_features()
         fit_into(network, weights, prefix="features.")
         network = network.to(device).to(memory_format=torch.channels_last)
         return network, CHANNELS, f"{SqueezeNet.name} ({weights.name})"

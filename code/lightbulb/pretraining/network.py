@@ -8,9 +8,10 @@ saved loads into torchvision's model.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from lightbulb.encoders.squeezenet import squeezenet_features
 from lightbulb.torch_setup import torch
-from lightbulb.vision import torchvision
 
 nn = torch.nn
 CHANNELS = 512  # of the feature map
@@ -35,8 +36,8 @@ class NormalisedConvolution(nn.Module):
 
 
 def trainable_features() -> torch.nn.Module:
-    """torchvision's `squeezenet1_1().features`, freshly initialised, with batch-norms: (n, 512, h', w')."""
-    features = torchvision.models.squeezenet1_1(weights=None).features
+    """`squeezenet_features`, freshly initialised, with batch-norms: (n, 512, h', w')."""
+    features: Any = squeezenet_features()  # torch declares no memory_format for modules
     _insert_norms(features)
     return features.to(memory_format=torch.channels_last)
 
