@@ -45,6 +45,10 @@ class ImportedLabel:
     created_at: Any = None
 
 
+def _last_action(connection: Connection) -> int:
+    return connection.execute(select(func.max(actions.c.id))).scalar() or 0
+
+
 def not_undone() -> ColumnElement[bool]:
     """Condition on `actions`: nobody took it back."""
     later = actions.alias("later")
@@ -54,6 +58,7 @@ def not_undone() -> ColumnElement[bool]:
 class LabelStore:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._given_twice: tuple[int, frozenset[ItemId]] = (0, frozenset())  # as of the action it names
 
     def record(self, answers: Sequence[Answer], annotator: str) -> list[int]:
         """Saves answers, one action each, all or none; returns the action of each.
@@ -154,10 +159,13 @@ class LabelStore:
 
     def last_action(self) -> int:
         with self._database.read() as connection:
-            return connection.execute(select(func.max(actions.c.id))).scalar() or 0
+            return _last_action(connection)
 
-    def given_twice(self) -> set[ItemId]:
-        """Items whose label in force a person gave more than once: looked at again, and kept."""
+    def given_twice(self) -> frozenset[ItemId]:
+        """Items whose label in force a person gave more than once: looked at again, and kept.
+
+        Kept until the next action: finding it goes through all labels.
+        """
         in_force = labels.alias("in_force")
         query = (
             select(labels.c.item)
@@ -173,7 +181,12 @@ class LabelStore:
             .having(func.count() > 1)
         )
         with self._database.read() as connection:
-            return set(connection.execute(query).scalars())
+            # Read first: a label that comes in between is found too early, never too late.
+            last, (known, found) = _last_action(connection), self._given_twice
+            if last != known:
+                found = frozenset(connection.execute(query).scalars())
+                self._given_twice = (last, found)
+            return found
 
     def pace(self, kind: ActionKind = ActionKind.LABEL) -> float | None:
         """Median seconds per label over the last labels that came with a time, by actions of this kind."""
