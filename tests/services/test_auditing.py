@@ -289,6 +289,37 @@ def test_the_accuracy_is_measured_up_to_the_first_certified_held_out_item(bench:
     assert measured == set(order[: order.index(certified[0])])
 
 
+def held_out_in_order(bench: Bench) -> list[int]:
+    view = bench.workspace.catalog.view
+    return [int(view.ids[at]) for at in np.flatnonzero(view.held_out)[np.argsort(view.draws[view.held_out])]]
+
+
+def test_a_relabelled_answer_still_says_how_far_the_questions_came(bench: Bench) -> None:
+    workspace, order = bench.workspace, held_out_in_order(bench)
+
+    def measured() -> set[int]:
+        view = workspace.catalog.view
+        assert workspace.labels.frontier(CLASSES) == view.frontier
+        return set(view.ids[view.measured].tolist())
+
+    workspace.labeling.save([Answer(item, "Low") for item in order[:10]])
+    workspace.labeling.save_together([Answer(item, "High") for item in order[8:10]])
+    assert measured() == set(order[:10])
+    workspace.labels.record_import([ImportedLabel(order[9], "Low", Source.CONFIRMED, None, None)], "me")
+    workspace.catalog.refresh([order[9]])
+    assert measured() == set(order[:10])
+    workspace.labeling.remove(order[7:10])
+    assert measured() == set(order[:7])
+    # Labelled again otherwise, they are not asked about: only what is surely right might be.
+    workspace.labeling.save_together([Answer(item, "Low") for item in order[7:10]])
+    assert measured() == set(order[:7])
+    workspace.labeling.undo()
+    workspace.labeling.undo()
+    assert measured() == set(order[:10])
+    workspace.labeling.save([Answer(order[10], None)])
+    assert measured() == set(order[:10])
+
+
 def test_deleting_the_wrong_ones_does_not_delete_the_evidence(bench: Bench) -> None:
     directory = bench.workspace.config.dataset.directory
     bench.wrong = {f"{index:04}.png" for index in range(25)}

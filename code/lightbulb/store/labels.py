@@ -143,15 +143,28 @@ class LabelStore:
         with self._database.read() as connection:
             return {row.item: row.action for one in queries for row in connection.execute(one)}
 
+    def asked(self, only: Collection[ItemId] | None = None) -> set[ItemId]:
+        """Items that a person was asked about and named a class of. only: of these.
+
+        Neither undone, nor taken off since: then it is asked again. But a label that took the place of the
+        answer later, by whatever way, does not make the question unasked.
+        """
+        query = select(labels.c.item).join(actions, actions.c.id == labels.c.action).where(_was_asked())
+        queries = [query] if only is None else [query.where(labels.c.item.in_(s)) for s in chunks(list(only))]
+        with self._database.read() as connection:
+            return {item for one in queries for item in connection.execute(one).scalars()}
+
     def frontier(self, classes: Sequence[str]) -> float:
         """Largest draw of a held-out item that was asked about (as in `CatalogView`), -1 before the first."""
+        in_force = labels.alias("in_force")
         query = (
             select(func.max(items.c.draw))
-            .select_from(current_labels)
-            .join(items, items.c.id == current_labels.c.item)
-            .join(labels, labels.c.id == current_labels.c.label)
+            .select_from(labels)
             .join(actions, actions.c.id == labels.c.action)
-            .where(items.c.held_out, actions.c.kind == ActionKind.LABEL, labels.c.value.in_(classes))
+            .join(items, items.c.id == labels.c.item)
+            .join(current_labels, current_labels.c.item == labels.c.item)
+            .join(in_force, in_force.c.id == current_labels.c.label)
+            .where(items.c.held_out, in_force.c.value.in_(classes), _was_asked())
         )
         with self._database.read() as connection:
             found = connection.execute(query).scalar()
@@ -201,6 +214,19 @@ class LabelStore:
         with self._database.read() as connection:
             seconds = [row.seconds for row in connection.execute(query)]
         return statistics.median(seconds) if seconds else None
+
+
+def _was_asked() -> ColumnElement[bool]:
+    """Condition on `labels` and their `actions`: an answer, neither undone nor taken off since."""
+    removal, removing = labels.alias("removal"), actions.alias("removing")
+    undoing = actions.alias("undoing")
+    removed = (
+        exists()
+        .where(removal.c.item == labels.c.item, removal.c.id > labels.c.id)
+        .where(removing.c.id == removal.c.action, removing.c.kind == ActionKind.CLEAR)
+        .where(~exists().where(undoing.c.undoes == removing.c.id))
+    )
+    return and_(actions.c.kind == ActionKind.LABEL, labels.c.value.is_not(None), not_undone(), ~removed)
 
 
 # --- steps inside a transaction, shared with batches.py --------------------------------------------
@@ -342,7 +368,7 @@ def _current_query() -> Select[Any]:
     return (
         select(
             labels.c.item, labels.c.value, actions.c.annotator, labels.c.source, labels.c.seconds,
-            actions.c.created_at, labels.c.action, actions.c.kind,
+            actions.c.created_at, labels.c.action,
         )
         .select_from(current_labels)
         .join(labels, labels.c.id == current_labels.c.label)
@@ -351,13 +377,5 @@ def _current_query() -> Select[Any]:
 
 
 def _label(row: Any) -> Label:
-    return Label(
-        row.item,
-        row.value,
-        row.annotator,
-        Source(row.source),
-        row.seconds,
-        row.created_at,
-        row.action,
-        ActionKind(row.kind),
-    )
+    source = Source(row.source)
+    return Label(row.item, row.value, row.annotator, source, row.seconds, row.created_at, row.action)
