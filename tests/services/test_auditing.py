@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightbulb.autolabel.certify import plan_looks
 from lightbulb.errors import Conflict, LabelError
 from lightbulb.records import Answer, Batch, Float32s, Snapshot, Source
+from lightbulb.services import auditing
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.auditing import Auditing
 from lightbulb.services.confirming import Confirming
@@ -210,6 +212,43 @@ def test_a_look_stays_spent_when_it_is_undone(bench: Bench) -> None:
     bench.workspace.labeling.undo()
     assert bench.audits.spent("Low") == 1
     assert bench.audits.spent("High") == 0
+
+
+def test_a_look_that_came_about_without_a_batch_is_spent_as_well(bench: Bench) -> None:
+    """Else one could label the shown items on the Dataset page, see what is offered, take the labels off, and
+    try again as often as it takes, each time with the share of the risk that the first look has."""
+    workspace, shown = bench.workspace, []
+    while not bench.auditing.certificates():
+        batch = bench.next_batch()
+        shown += list(batch.items)
+        workspace.labeling.save_together([Answer(item, "Low") for item in batch.items])
+    first = batch.audit
+    assert first is not None
+    workspace.labeling.remove(shown)
+    assert bench.auditing.certificates() == []
+    bench.publish()
+    second = bench.next_batch().audit
+    assert second is not None and second != first
+    assert bench.audits.get(second).spent == bench.audits.get(first).looks == 1
+
+
+def test_a_batch_answered_after_the_acceptance_spends_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is labelled by then, so all points of the order seem to be reached."""
+    (first,) = plan_looks(N, 0.97, spent=0)
+    looks = (first, replace(first, at=first.at + 50, wrong=1), replace(first, at=first.at + 100, wrong=2))
+    monkeypatch.setattr(auditing, "plan_looks", lambda *_, **__: looks)
+    late = bench.next_batch("late")
+    while not bench.auditing.certificates():
+        batch = bench.next_batch()
+        bench.review(batch)
+        bench.workspace.labeling.save_together([Answer(item, "Low") for item in late.items])
+    (found,) = bench.auditing.certificates()
+    bench.confirming.accept_rest(found.batch)
+    before = bench.audits.spent("Low")
+    bench.confirming.answer(late.id, {})
+    assert bench.audits.spent("Low") == before < len(looks)
 
 
 def test_an_unbegun_audit_makes_way_for_the_next_model(bench: Bench) -> None:
