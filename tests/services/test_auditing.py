@@ -438,6 +438,28 @@ def test_a_person_who_looks_counts_for_more_than_a_certificate(bench: Bench) -> 
     assert bench.workspace.catalog.view.labels[at].tolist() == [0, 0]
 
 
+def test_an_old_export_taken_in_again_overrides_nobody_who_looked(bench: Bench) -> None:
+    batch = bench.next_batch()
+    refused, corrected, confirmed = batch.items[:3]
+    bench.confirming.answer(batch.id, {refused: None, corrected: "High"})
+    untouched = next(int(item) for item in bench.workspace.catalog.view.ids if item not in batch.items)
+    before = bench.auditing.of_batch(batch)
+    taken_in = [refused, corrected, confirmed, untouched]
+    rows = [ImportedLabel(item, "Low", Source.CERTIFIED, None, None) for item in taken_in]
+    assert (
+        bench.workspace.labels.record_import(rows, "annotator") == 2
+    )  # of which the refused one is not in force
+    bench.workspace.catalog.reload()
+    found = {one.item: (one.value, one.source) for one in bench.workspace.labels.current(taken_in)}
+    assert found == {
+        corrected: ("High", Source.HUMAN),
+        confirmed: ("Low", Source.CONFIRMED),
+        untouched: ("Low", Source.CERTIFIED),
+    }
+    after = bench.auditing.of_batch(batch)
+    assert (after.audited, after.wrong) == (before.audited, before.wrong) == (100, 2)
+
+
 def test_a_model_that_did_not_know_of_a_recall_proposes_nothing(bench: Bench) -> None:
     bench.wrong = {f"{index:04}.png" for index in range(200)}
     bench.review()

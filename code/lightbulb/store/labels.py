@@ -72,17 +72,22 @@ class LabelStore:
             return [_record_one(connection, answer, annotator) for answer in answers]
 
     def record_import(self, rows: Sequence[ImportedLabel], annotator: str) -> int:
-        """Saves rows as one action that no key press undoes."""
+        """Saves rows as one action that no key press undoes; returns how many.
+
+        A label that nobody looked at never takes the place of one that a person gave.
+        """
         with self._database.write() as connection:
+            seen = _seen(connection, [row.item for row in rows if row.source == Source.CERTIFIED])
+            kept = [row for row in rows if row.source != Source.CERTIFIED or row.item not in seen]
             by_annotator: dict[tuple[str, Any], list[ImportedLabel]] = {}
-            for row in rows:
+            for row in kept:
                 by_annotator.setdefault((row.annotator or annotator, row.created_at), []).append(row)
             for (who, when), group in by_annotator.items():
                 action = add_action(connection, ActionKind.IMPORT, who, created_at=when)
                 for row in group:
                     add_label(connection, action, row.item, row.value, row.source, row.seconds)
                 make_current(connection, [row.item for row in group])
-        return len(rows)
+        return len(kept)
 
     def undo(self, annotator: str, of: str | None = None) -> Undone:
         """Takes back the annotator's last action that still stands, or the one with the client_id `of`:
@@ -294,15 +299,26 @@ def make_current(connection: Connection, touched: Iterable[ItemId]) -> None:
             connection.execute(current_labels.insert(), rows)
 
 
+def _seen(connection: Connection, wanted: Sequence[ItemId]) -> set[ItemId]:
+    """Those of the items whose label in force came by a person's look."""
+    query = select(current_labels.c.item).join(labels, labels.c.id == current_labels.c.label)
+    query = query.where(labels.c.source != Source.CERTIFIED)
+    found: set[ItemId] = set()
+    for part in chunks(list(wanted)):
+        found.update(connection.execute(query.where(current_labels.c.item.in_(part))).scalars())
+    return found
+
+
 def _refused_unseen() -> ColumnElement[bool]:
-    """Condition on `labels`: accepted without a look, and refused in a batch by a person since."""
+    """Condition on `labels`: accepted without a look, and refused in a batch by a person: since then, or
+    before, where the label comes from a file."""
     refusing = actions.alias("refusing")
     undoing = actions.alias("undoing")
     refused = (
         exists()
         .where(batch_items.c.item == labels.c.item, batch_items.c.verdict == Verdict.REJECTED)
         .where(batches.c.id == batch_items.c.batch, batches.c.label == labels.c.value)
-        .where(refusing.c.id == batches.c.action, refusing.c.id > labels.c.action)
+        .where(refusing.c.id == batches.c.action)
         .where(~exists().where(undoing.c.undoes == refusing.c.id))
     )
     return and_(labels.c.source == Source.CERTIFIED, refused)
