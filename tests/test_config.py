@@ -105,6 +105,49 @@ def test_bad_class_names(tmp_path: Path, classes: str, word: str) -> None:
     assert any(word in one for one in problems_of(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "می\u200cخواهم",  # Persian: the prefix stands apart, but no space does
+        "क्\u200dष",  # Devanagari: a half letter
+        "അവന്\u200d",  # Malayalam, as written before it had a letter of its own for this: at the end, too
+        "👨\u200d👩\u200d👧",
+        "❤\ufe0f\u200d🔥",
+        "rainbow 🏳\ufe0f\u200d🌈 flag",
+    ],
+)
+def test_joiners_inside_class_names(tmp_path: Path, name: str) -> None:
+    text = f"task: {{title: A}}\ndataset: {{directory: x}}\nlabel:\n  classes: [A, {name}]\n"
+    assert load_config(write(tmp_path, text)).classes == ("A", name)
+    if (bare := name.replace("\u200d", "").replace("\u200c", "")) != name:
+        assert "look alike" in problems_of(tmp_path, text.replace("[A,", f"[{bare},"))[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("\u200d", "cannot be seen"),
+        ("\u200c\u200d", "cannot be seen"),
+        ("\u3164", "cannot be seen"),
+        ("\ufe0f", "cannot be seen"),
+        ("\u200dCat", "joins nothing"),
+        ("Cat\u200c", "joins nothing"),
+        ("Ca\u200d\u200dt", "joins nothing"),
+        ("Cat\u200d show", "joins nothing"),
+        ("Cat \u200dshow", "joins nothing"),
+        ("\ufe0f\u200dCat", "joins nothing"),
+        ("D\u200do\u200cg", "look alike, 'Dog'"),
+        ("Dog\ufe0f", "look alike, 'Dog'"),
+        ("C\u200bat", "control"),  # a zero-width space
+        ("C\u00adat", "control"),  # a soft hyphen
+        ("C\u202eat", "control"),  # turns the direction round
+    ],
+)
+def test_names_that_cannot_be_told_apart_by_eye(tmp_path: Path, name: str, word: str) -> None:
+    text = f'task: {{title: A}}\ndataset: {{directory: x}}\nlabel: {{classes: [Dog, "{name}"]}}\n'
+    assert any(word in one for one in problems_of(tmp_path, text))
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words", "a: [", "a: !!python/object:os.system {}"])
 def test_what_is_no_mapping_or_no_yaml(tmp_path: Path, text: str) -> None:
     assert len(problems_of(tmp_path, text)) == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -13,6 +12,7 @@ from typing import Annotated, Any, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from lightbulb.class_names import checked_names
 from lightbulb.errors import ConfigError
 
 Problem = tuple[str, str]  # (key path, what is wrong)
@@ -45,17 +45,7 @@ class LabelSection(Section):
     @field_validator("classes")
     @classmethod
     def check_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        seen: dict[str, str] = {}
-        for name in classes:
-            if not name:
-                raise ValueError("has an empty class name")
-            if any(unicodedata.category(char).startswith("C") for char in name):
-                raise ValueError(f"has a control character in {name!r}")
-            folded = unicodedata.normalize("NFC", name)
-            if folded in seen:
-                raise ValueError(f"lists {name!r} twice")
-            seen[folded] = name
-        return tuple(seen)
+        return checked_names(classes)
 
     @model_validator(mode="after")
     def check_count(self) -> LabelSection:

@@ -94,7 +94,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Label:
-    """The label in force for an item. kind: of the action that gave it."""
+    """The label in force for an item."""
 
     item: ItemId
     value: str
@@ -103,7 +103,6 @@ class Label:
     seconds: float | None
     created_at: datetime
     action: int
-    kind: ActionKind
 
 
 @dataclass(frozen=True)

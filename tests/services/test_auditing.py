@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lightbulb.autolabel.certify import plan_looks
 from lightbulb.errors import Conflict, LabelError
 from lightbulb.records import Answer, Batch, Float32s, Snapshot, Source
+from lightbulb.services import auditing
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.auditing import Auditing
 from lightbulb.services.confirming import Confirming
@@ -212,6 +214,43 @@ def test_a_look_stays_spent_when_it_is_undone(bench: Bench) -> None:
     assert bench.audits.spent("High") == 0
 
 
+def test_a_look_that_came_about_without_a_batch_is_spent_as_well(bench: Bench) -> None:
+    """Else one could label the shown items on the Dataset page, see what is offered, take the labels off, and
+    try again as often as it takes, each time with the share of the risk that the first look has."""
+    workspace, shown = bench.workspace, []
+    while not bench.auditing.certificates():
+        batch = bench.next_batch()
+        shown += list(batch.items)
+        workspace.labeling.save_together([Answer(item, "Low") for item in batch.items])
+    first = batch.audit
+    assert first is not None
+    workspace.labeling.remove(shown)
+    assert bench.auditing.certificates() == []
+    bench.publish()
+    second = bench.next_batch().audit
+    assert second is not None and second != first
+    assert bench.audits.get(second).spent == bench.audits.get(first).looks == 1
+
+
+def test_a_batch_answered_after_the_acceptance_spends_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is labelled by then, so all points of the order seem to be reached."""
+    (first,) = plan_looks(N, 0.97, spent=0)
+    looks = (first, replace(first, at=first.at + 50, wrong=1), replace(first, at=first.at + 100, wrong=2))
+    monkeypatch.setattr(auditing, "plan_looks", lambda *_, **__: looks)
+    late = bench.next_batch("late")
+    while not bench.auditing.certificates():
+        batch = bench.next_batch()
+        bench.review(batch)
+        bench.workspace.labeling.save_together([Answer(item, "Low") for item in late.items])
+    (found,) = bench.auditing.certificates()
+    bench.confirming.accept_rest(found.batch)
+    before = bench.audits.spent("Low")
+    bench.confirming.answer(late.id, {})
+    assert bench.audits.spent("Low") == before < len(looks)
+
+
 def test_an_unbegun_audit_makes_way_for_the_next_model(bench: Bench) -> None:
     first = bench.next_batch()
     bench.publish()
@@ -287,6 +326,37 @@ def test_the_accuracy_is_measured_up_to_the_first_certified_held_out_item(bench:
     view = workspace.catalog.view
     measured = set(view.ids[view.measured].tolist())
     assert measured == set(order[: order.index(certified[0])])
+
+
+def held_out_in_order(bench: Bench) -> list[int]:
+    view = bench.workspace.catalog.view
+    return [int(view.ids[at]) for at in np.flatnonzero(view.held_out)[np.argsort(view.draws[view.held_out])]]
+
+
+def test_a_relabelled_answer_still_says_how_far_the_questions_came(bench: Bench) -> None:
+    workspace, order = bench.workspace, held_out_in_order(bench)
+
+    def measured() -> set[int]:
+        view = workspace.catalog.view
+        assert workspace.labels.frontier(CLASSES) == view.frontier
+        return set(view.ids[view.measured].tolist())
+
+    workspace.labeling.save([Answer(item, "Low") for item in order[:10]])
+    workspace.labeling.save_together([Answer(item, "High") for item in order[8:10]])
+    assert measured() == set(order[:10])
+    workspace.labels.record_import([ImportedLabel(order[9], "Low", Source.CONFIRMED, None, None)], "me")
+    workspace.catalog.refresh([order[9]])
+    assert measured() == set(order[:10])
+    workspace.labeling.remove(order[7:10])
+    assert measured() == set(order[:7])
+    # Labelled again otherwise, they are not asked about: only what is surely right might be.
+    workspace.labeling.save_together([Answer(item, "Low") for item in order[7:10]])
+    assert measured() == set(order[:7])
+    workspace.labeling.undo()
+    workspace.labeling.undo()
+    assert measured() == set(order[:10])
+    workspace.labeling.save([Answer(order[10], None)])
+    assert measured() == set(order[:10])
 
 
 def test_deleting_the_wrong_ones_does_not_delete_the_evidence(bench: Bench) -> None:
@@ -366,6 +436,28 @@ def test_a_person_who_looks_counts_for_more_than_a_certificate(bench: Bench) -> 
     assert bench.labels(Source.CERTIFIED) == done.audit.rest - len(open_one.items)
     bench.workspace.labeling.undo()
     assert bench.workspace.catalog.view.labels[at].tolist() == [0, 0]
+
+
+def test_an_old_export_taken_in_again_overrides_nobody_who_looked(bench: Bench) -> None:
+    batch = bench.next_batch()
+    refused, corrected, confirmed = batch.items[:3]
+    bench.confirming.answer(batch.id, {refused: None, corrected: "High"})
+    untouched = next(int(item) for item in bench.workspace.catalog.view.ids if item not in batch.items)
+    before = bench.auditing.of_batch(batch)
+    taken_in = [refused, corrected, confirmed, untouched]
+    rows = [ImportedLabel(item, "Low", Source.CERTIFIED, None, None) for item in taken_in]
+    assert (
+        bench.workspace.labels.record_import(rows, "annotator") == 2
+    )  # of which the refused one is not in force
+    bench.workspace.catalog.reload()
+    found = {one.item: (one.value, one.source) for one in bench.workspace.labels.current(taken_in)}
+    assert found == {
+        corrected: ("High", Source.HUMAN),
+        confirmed: ("Low", Source.CONFIRMED),
+        untouched: ("Low", Source.CERTIFIED),
+    }
+    after = bench.auditing.of_batch(batch)
+    assert (after.audited, after.wrong) == (before.audited, before.wrong) == (100, 2)
 
 
 def test_a_model_that_did_not_know_of_a_recall_proposes_nothing(bench: Bench) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from lightbulb.config import Config
-from lightbulb.errors import Conflict, NotFound
+from lightbulb.errors import Conflict, NotFound, StoreError
 from lightbulb.records import Batch
-from lightbulb.services import reporting
+from lightbulb.services import learner, reporting
 from lightbulb.services.assemble import Workspace, open_production
 from support import answer, config_for, learn, opened
 
@@ -145,6 +148,92 @@ def test_files_that_come_later_are_scored_by_the_chosen_model(
     learn(grown)
     snapshot = grown.learner.snapshot
     assert snapshot is not None and (snapshot.version, len(snapshot.item_ids)) == (1, 61)
+
+
+def another_encoder(config: Config) -> Config:
+    return config.model_copy(update={"model": config.model.model_copy(update={"image_size": 96})})
+
+
+def test_the_pool_is_encoded_anew_for_a_chosen_model_of_a_former_encoder(
+    grown: Workspace, config: Config, pool: Path, digits: Path
+) -> None:
+    grown.serving.choose(1)
+    learn(grown)
+    before = grown.learner.snapshot
+    assert before is not None
+    grown.database.close()
+    shutil.rmtree(config.embeddings_directory)
+    with opened(another_encoder(config)) as again:
+        again.learner.step()
+        assert version_of(again) == 1 and again.learner.status().encoded == 0
+        learn(again)
+        after = again.learner.snapshot
+        assert after is not None and (after.version, after.encoder_fingerprint) == (
+            1,
+            before.encoder_fingerprint,
+        )
+        np.testing.assert_array_equal(after.item_ids, before.item_ids)
+        np.testing.assert_allclose(after.probs, before.probs, atol=1e-4)
+        assert again.encoded.count == 60 == again.learner.status().encoded  # and for the next one as well
+        (pool / "new.png").write_bytes((digits / "digits" / "1000.png").read_bytes())
+        again.rescan()
+        learn(again)
+        assert again.learner.snapshot is not None and len(again.learner.snapshot.item_ids) == 61
+        again.serving.release()
+        learn(again)
+        newest = again.learner.snapshot
+        assert newest is not None and newest.encoder_fingerprint != before.encoder_fingerprint
+        (pool / "newer.png").write_bytes((digits / "digits" / "1001.png").read_bytes())
+        again.rescan()
+        again.serving.choose(2)  # what came while another served is scored as well
+        learn(again)
+        assert version_of(again) == 2 and len(again.learner.snapshot.item_ids) == 62
+
+
+def test_a_choice_that_fails_on_the_way_is_tried_again(
+    grown: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, failures = learner.snapshot_of, [OSError("no space left"), StoreError("the disk is away")]
+
+    def failing(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return original(*arguments)
+
+    monkeypatch.setattr(learner, "snapshot_of", failing)
+    grown.serving.choose(1)
+    for _ in range(2):
+        with pytest.raises((OSError, StoreError)):
+            grown.learner.step()
+        assert version_of(grown) == 3
+        assert [b for b in reporting.status(grown).banners if "chosen to serve, and is not ready" in b[1]]
+    learn(grown)
+    assert version_of(grown) == 1 == grown.serving.pinned
+
+
+def test_a_chosen_model_with_arrays_that_fit_nothing_is_given_up(grown: Workspace) -> None:
+    save_file({"nonsense": np.zeros(3, np.float32)}, grown.models.folder(1) / "model.safetensors")
+    grown.serving.choose(1)
+    learn(grown)
+    assert (grown.serving.pinned, version_of(grown)) == (None, 3)
+    assert any("it is damaged" in text for _, text in reporting.status(grown).banners)
+
+
+def test_a_choice_that_changes_while_a_model_is_read(
+    grown: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = grown.models.load
+
+    def choosing_another(version: int) -> Any:
+        found = load(version)
+        monkeypatch.setattr(grown.models, "load", load)
+        grown.serving.choose(2)
+        return found
+
+    grown.serving.choose(1)
+    monkeypatch.setattr(grown.models, "load", choosing_another)
+    learn(grown)
+    assert version_of(grown) == 2 == grown.serving.pinned
 
 
 def test_one_of_other_classes_or_damaged_cannot_be_chosen(grown: Workspace) -> None:

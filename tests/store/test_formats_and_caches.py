@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lightbulb.errors import InputError, StoreError
-from lightbulb.records import ActionKind, Label, Source
+from lightbulb.records import Label, Source
 from lightbulb.store import embeddings
 from lightbulb.store.embeddings import EmbeddingCache, RowsByHash, as_hashes
 from lightbulb.store.formats.csv_table import CsvTable
@@ -103,7 +103,7 @@ def test_a_folder_left_by_a_kill_is_swept_up(tmp_path: Path) -> None:
 
 def label(value: str, seconds: float | None = 1.5) -> Label:
     when = datetime(2026, 1, 2, 3, 4, 5, 678000)
-    return Label(1, value, "me", Source.CONFIRMED, seconds, when, 1, ActionKind.BATCH)
+    return Label(1, value, "me", Source.CONFIRMED, seconds, when, 1)
 
 
 def test_odd_names_survive_a_table() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import create_engine, event, func, select
 
 from lightbulb.errors import Conflict, NotFound, StoreError
 from lightbulb.items.folder import FoundFile
@@ -111,6 +111,25 @@ def test_an_unknown_item_among_them_saves_none(database: Database) -> None:
     with pytest.raises(NotFound, match="99"):
         store.record([Answer(1, "A"), Answer(99, "A")], "me")
     assert count(database, labels) == 0 and count(database, actions) == 0
+
+
+def test_what_was_given_twice_is_looked_for_once_after_each_action(database: Database) -> None:
+    store = LabelStore(database)
+    through_all: list[str] = []
+
+    def heard(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "HAVING count" in statement:
+            through_all.append(statement)
+
+    event.listen(database._engine, "before_cursor_execute", heard)
+    store.record([Answer(1, "Cat", 1.0), Answer(2, "Cat", 1.0)], "me")
+    assert store.given_twice() == set() == store.given_twice()
+    store.record([Answer(1, "Cat", 1.0), Answer(2, "Dog", 1.0)], "me")
+    assert store.given_twice() == {1} == store.given_twice()
+    store.undo("me")
+    store.undo("me")
+    assert store.given_twice() == set()
+    assert len(through_all) == 3
 
 
 def test_pace_is_the_median_of_recent_labels(database: Database) -> None:

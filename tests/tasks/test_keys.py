@@ -42,6 +42,12 @@ def test_chosen_keys_come_first() -> None:
     assert keys_of("Cat", "Dog", "C", Dog="C") == {"Cat": "1", "Dog": "c", "C": "2"}
 
 
+@pytest.mark.parametrize(("chosen", "key"), [("ß", "ß"), ("ẞ", "ß"), ("É", "é"), ("ж", "ж"), ("ς", "ς")])
+def test_letters_that_other_keyboards_have(tmp_path: Path, chosen: str, key: str) -> None:
+    config = read_config(write(tmp_path, f"    Cat: {chosen}"))
+    assert class_keys(config.classes, config.label.keys)[0].key == key
+
+
 YAML = """\
 task: {title: A}
 dataset: {directory: %s}
@@ -65,6 +71,13 @@ def test_keys_in_the_yaml_stay_as_written(tmp_path: Path) -> None:
     assert config.label.keys == {"Cat": "0", "0": "n", "NO": "7"}
     task = TASKS["images/classification"](config.classes, config.label.keys)
     assert [one.key for one in task.class_keys()] == ["0", "1", "n", "7"]
+
+
+def test_one_key_twice_but_for_its_case(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config(write(tmp_path, "    Cat: ß\n    0: ẞ\n    NO: İ"))
+    assert "the key of 'Cat' already" in caught.value.problems[0]
+    assert "single character" in caught.value.problems[1]  # its small letter is an i with a dot of its own
 
 
 def test_every_mistake_is_named_by_its_key_path(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from PIL import Image
 
 from lightbulb.config import Config
 from lightbulb.records import Answer
+from lightbulb.services import uploading
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.plugins import FORMATS
 from lightbulb.services.uploading import SentFile
@@ -362,7 +365,28 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path, digits: Path) 
 
 def test_a_link_to_itself_is_no_folder(client: FlaskClient, pool: Path) -> None:
     (pool / "loop").symlink_to(pool / "loop")
-    assert error_of(upload(client, ("loop/a.png", png())), 409)["code"] == "cannot_write"
+    assert "loop is there already" in error_of(upload(client, ("loop/a.png", png())), 400)["message"]
+
+
+def test_a_file_where_a_folder_is_needed_refuses_that_file_alone(client: FlaskClient, pool: Path) -> None:
+    sent = [("x/a.png", png(1)), ("x/a.png/b.png", png(2)), ("x/a.png/c/d.png", png(3)), ("x/e.png", png(4))]
+    found = upload(client, *sent).json["files"]
+    assert [one["result"] for one in found] == ["added", "refused", "refused", "added"]
+    assert "x/a.png is there already" in found[1]["problem"] and found[1]["problem"] == found[2]["problem"]
+    assert sorted(file.name for file in (pool / "x").iterdir()) == ["a.png", "e.png"]
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No room for a file whose name begins with "late"."""
+    write = uploading.write_atomically
+
+    def write_if_there_is_room(path: Path, content: bytes) -> None:
+        if path.name.startswith("late"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, content)
+
+    monkeypatch.setattr(uploading, "write_atomically", write_if_there_is_room)
 
 
 def test_a_link_that_leads_nowhere_is_left_alone(client: FlaskClient, pool: Path, tmp_path: Path) -> None:
@@ -371,9 +395,9 @@ def test_a_link_that_leads_nowhere_is_left_alone(client: FlaskClient, pool: Path
     assert (pool / "a.png").is_symlink()
 
 
-def test_what_was_written_before_a_failure_is_an_item(client: FlaskClient, pool: Path) -> None:
-    (pool / "file").write_text("not a folder")
-    error_of(upload(client, ("good.png", png(1)), ("file/a.png", png(2))), 409)
+@pytest.mark.usefixtures("full_disk")
+def test_what_was_written_before_a_failure_is_an_item(client: FlaskClient) -> None:
+    error_of(upload(client, ("good.png", png(1)), ("late.png", png(2))), 409)
     assert names(client, "q=good") == ["good.png"]
     again = upload(client, ("good.png", png(1))).json["files"][0]
     assert again["result"] == "known" and again["item"] is not None
@@ -386,9 +410,9 @@ def test_content_that_was_replaced_on_disk_is_not_known_any_more(client: FlaskCl
     assert (back["result"], back["key"]) == ("added", "a-2.png")
 
 
+@pytest.mark.usefixtures("full_disk")
 def test_a_folder_that_cannot_be_written(client: FlaskClient, pool: Path) -> None:
-    (pool / "file").write_text("not a folder")
-    error = error_of(upload(client, ("file/a.png", png())), 409)
+    error = error_of(upload(client, ("late.png", png())), 409)
     assert error["code"] == "cannot_write" and str(pool) in error["message"]
     assert client.get("/api/status").json["items"]["total"] == 60
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -175,8 +176,25 @@ def test_weights_of_ones_own_travel_with_the_model(own: Workspace, tmp_path: Pat
     made_with = {"encoder": "squeezenet", "weights": str(weights), "image_size": 64}
     models.save(2, stored.arrays, {**stored.card, "made_with": made_with})
     with zipfile.ZipFile(pack(models, 2, own.config, "0.1")) as archive:
-        assert archive.read("test-model-2/encoder/own.safetensors") == weights.read_bytes()
-        assert "weights: encoder/own.safetensors" in archive.read("test-model-2/config.yml").decode()
+        assert archive.read("test-model-2/weights/own.safetensors") == weights.read_bytes()
+        assert "weights: weights/own.safetensors" in archive.read("test-model-2/config.yml").decode()
+
+
+def test_an_encoder_and_weights_of_the_same_name_both_travel(own: Workspace, tmp_path: Path) -> None:
+    from lightbulb.services.packing import pack
+
+    files = {key: tmp_path / key / "model.pt" for key in ("encoder", "weights")}
+    for key, file in files.items():
+        file.parent.mkdir()
+        file.write_text(key)
+    models = ModelFolder(tmp_path / "models", keep=2)
+    stored = own.models.load(2)
+    made_with = {key: str(file) for key, file in files.items()} | {"image_size": 64}
+    models.save(2, stored.arrays, {**stored.card, "made_with": made_with})
+    with zipfile.ZipFile(pack(models, 2, own.config, "0.1")) as archive:
+        settings = yaml.safe_load(archive.read("test-model-2/config.yml"))["model"]
+        for key in files:
+            assert archive.read(f"test-model-2/{settings[key]}").decode() == key
 
 
 # --- nearest -----------------------------------------------------------------------------------------

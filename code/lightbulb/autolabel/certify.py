@@ -15,9 +15,10 @@ the wrong ones in the whole frozen set.
    probability at most `delta`, whatever the model did and however the candidates came about.
 2. Every look spends a part of RISK that was set before the order was drawn: the first of a class 0.6 of
    it, the n-th, over all its audits, 0.4 / (n (n - 1)); these sum up to 1. A look's part is spent when its
-   point is reached, and stays spent when a batch is undone. By the union bound all bounds of a class
-   hold together with probability 1 - RISK. Given all that happened before, a new audit has an order of
-   its own, so earlier audits, models trained on them, and thresholds raised by them cannot spoil it.
+   point is found to be reached, by whatever labels, and stays spent when these are undone or taken off.
+   By the union bound all bounds of a class hold together with probability 1 - RISK. Given all that
+   happened before, a new audit has an order of its own, so earlier audits, models trained on them, and
+   thresholds raised by them cannot spoil it.
    This is fixed-sequence testing over attempts, as in Learn then Test (Angelopoulos, Bates, Candès,
    Jordan, Lei 2021, arXiv 2110.01052), with the exact hypergeometric p-value for a finite set.
 3. Where the bounds hold, at most `most` items of the frozen set are wrong; that is a plain number, so it

@@ -69,8 +69,7 @@ class Standing:
 
     @property
     def certified(self) -> bool:
-        open_still = not (self.stored.ended or self.stored.accepted or self.stored.failed)
-        return open_still and self.evidence.certifies(len(self.rest), self.confidence)
+        return self.stored.open and self.evidence.certifies(len(self.rest), self.confidence)
 
     def report(self) -> Audit:
         evidence = self.evidence
@@ -114,7 +113,6 @@ class Auditing:
             standing = self.standing(stored)
             if self._worth_going_on(standing, snapshot):
                 return standing
-            self._audits.reached(stored.id, standing.evidence.looks)
             self._audits.end(stored.id)
         spent = self._audits.spent(label)
         if not plan_looks(len(proposals.item_ids), self._confidence, spent=spent):
@@ -123,6 +121,9 @@ class Auditing:
         return self.standing(self._audits.add(label, snapshot.version, self._confidence, order))
 
     def standing(self, stored: StoredAudit) -> Standing:
+        """What is known of it now. A look that is found to be reached is spent, whatever labels led to it:
+        they may be taken off again, but what it has shown is known by then.
+        """
         view = self._catalog.view
         verdicts = _verdicts(stored, view, self._label_index(stored.label))
         looks = plan_looks(len(stored.items), stored.confidence, spent=stored.spent)
@@ -130,7 +131,10 @@ class Auditing:
         rest = stored.items[unknown]
         rest = rest[self._still_proposed(rest, stored)]
         confidence = max(stored.confidence, self._confidence)
-        return Standing(stored, confidence, weigh(verdicts, looks), unknown, rest)
+        evidence = weigh(verdicts, looks)
+        if stored.open and evidence.looks > stored.looks:
+            self._audits.reached(stored.id, evidence.looks)
+        return Standing(stored, confidence, evidence, unknown, rest)
 
     def next_items(self, standing: Standing, size: int, client: str) -> Ints:
         """The next items of the order that nobody judged or has before them, up to the next look."""
@@ -180,9 +184,7 @@ class Auditing:
         present model is called back."""
         report = Audit(judged, wrong, batch.candidates, rest=max(0, batch.candidates - judged))
         if batch.audit is not None:
-            standing = self.standing(self._audits.get(batch.audit))
-            self._audits.reached(batch.audit, standing.evidence.looks)
-            report = standing.report()
+            report = self.standing(self._audits.get(batch.audit)).report()
         failed = any(  # the batch by itself: another client's may leave a gap before it
             too_many_wrong(found, sampled=sampled, confidence=self._confidence)
             for found, sampled in ((wrong, judged), (report.wrong, report.audited))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lightbulb.records import ActionKind, Bools, Float64s, Ints, Item, ItemId, Label, Source, positions_in
+from lightbulb.records import Bools, Float64s, Ints, Item, ItemId, Label, Source, positions_in
 from lightbulb.store.batches import BatchStore
 from lightbulb.store.items import ItemStore
 from lightbulb.store.labels import LabelStore
@@ -37,8 +37,8 @@ class CatalogView:
     last_action: newest action in it. ids: int64 (n,) ascending; the other arrays are aligned to it.
     labels: class index, -1 while unlabelled. sources: index into SOURCES. annotators: index into the
     catalog's names of them. given_at: when, microseconds since 1970 (UTC), 0 while unlabelled.
-    asked: the label answers a question about this very item. skipped_at: action that skipped it last, 0 if
-    none.
+    asked: labelled, and a person was asked about it, whoever has changed the label since.
+    skipped_at: action that skipped it last, 0 if none.
     in_flight: someone had it on the screen when this view was made.
     barred_items, barred_labels: pairs (item, class index) that a person said no to.
     recalled: the newest model whose proposals a failed audit called back, 0 if none.
@@ -201,7 +201,7 @@ class Catalog:
             view = self._view
             at = view.positions(list(touched))
             state = _LabelState.of(view)
-            self._fill(view, at, self._labels.current(touched), state)
+            self._fill(view, at, self._labels.current(touched), self._labels.asked(touched), state)
             barred_items, barred_labels = view.barred_items, view.barred_labels
             recalled, doubts = view.recalled, view.doubts
             if judged:
@@ -250,7 +250,8 @@ class Catalog:
             doubts=doubts,
         )
         state = _LabelState.of(view)
-        self._fill(view, np.empty(0, dtype=np.int64), self._labels.current(), state)
+        nothing = np.empty(0, dtype=np.int64)
+        self._fill(view, nothing, self._labels.current(), self._labels.asked(), state)
         return replace(
             view,
             **vars(state),
@@ -258,7 +259,9 @@ class Catalog:
             in_flight=self._in_flight(view),
         )
 
-    def _fill(self, view: CatalogView, cleared: Ints, rows: Sequence[Label], state: _LabelState) -> None:
+    def _fill(
+        self, view: CatalogView, cleared: Ints, rows: Sequence[Label], asked: set[ItemId], state: _LabelState
+    ) -> None:
         """Writes labels in force into the arrays."""
         state.labels[cleared], state.sources[cleared], state.annotators[cleared] = -1, -1, -1
         state.given_at[cleared] = 0
@@ -267,7 +270,7 @@ class Catalog:
         at = view.positions([row.item for row in known])
         state.labels[at] = [self._class_index[row.value] for row in known]
         state.sources[at] = [SOURCES.index(row.source) for row in known]
-        state.asked[at] = [row.kind == ActionKind.LABEL for row in known]
+        state.asked[at] = [row.item in asked for row in known]
         known_by = self._annotator_index
         state.annotators[at] = [known_by.setdefault(row.annotator, len(known_by)) for row in known]
         state.given_at[at] = np.array([row.created_at for row in known], dtype="datetime64[us]").astype(

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import structlog
@@ -21,11 +20,12 @@ from lightbulb.config import Config
 from lightbulb.decoders import Decoder
 from lightbulb.encoders import Encoder
 from lightbulb.encoders.embed import EncodedChunk, encode_files
-from lightbulb.errors import LightBulbError, NotReady, WeightsError
+from lightbulb.errors import LightBulbError, NotReady
 from lightbulb.records import Bools, Float32s, Measured, Snapshot
 from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
+from lightbulb.services.former import Former, find_former
 from lightbulb.services.serving import Serving
 from lightbulb.services.snapshots import arrays_of, card_of, make_snapshot, snapshot_of
 from lightbulb.services.suspecting import suspects_among
@@ -40,6 +40,7 @@ log = structlog.get_logger()
 
 ENCODING_SLICE = 128  # files between two looks at whether labelled items wait to be encoded
 RESCORE_SECONDS = 20.0  # while encoding, how often what is new joins the scored pool
+UNDECIDED = -1  # what is followed before the first model was looked for: no version, nor the newest
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
 STOP_SECONDS = 15.0
 
@@ -105,7 +106,7 @@ class Learner:
         if train and config.model.fine_tune:
             self._tuning = Tuning(config, encoder, decoder, locate, items, tuned)
         self._serving = serving
-        self._followed: int | None = None  # the choice that the snapshot follows
+        self._followed: int | None = UNDECIDED  # the choice that the snapshot follows; None: the newest
         self._train = train
         self._on_progress = on_progress
         self._encoded = encoded
@@ -114,8 +115,9 @@ class Learner:
         self._published = threading.Condition()
         self._items_revision = -1
         self._stream: Iterator[EncodedChunk] | None = None
+        self._stream_pool: EncodedPool | None = None  # that the stream is for
         self._fitted: CatalogView | None = None  # the labels that the snapshot knows
-        self._former: Encoder | None = None  # of a snapshot made before the config named another encoder
+        self._former: Former | None = None  # of a snapshot made before the config named another encoder
         self._unscored = 0
         self._scored_at = 0.0
         self._state = "idle" if train else "off"
@@ -137,7 +139,7 @@ class Learner:
         return self._encoded
 
     def status(self) -> LearnerStatus:
-        encoded, total = self._encoded.count, int((~self._catalog.view.broken).sum())
+        encoded, total = self._pool_to_encode().count, int((~self._catalog.view.broken).sum())
         learns = self._train and self._error is None and self._serving.pinned is None
         active = learns and (self._snapshot is not None or self.needed() is None)
         progress = min(1.0, encoded / total) if total else 1.0
@@ -162,9 +164,11 @@ class Learner:
 
         Raises: WeightsError; NotReady if it was let go of since: another's embeddings would score nonsense.
         """
-        for encoder in (self._former, self._encoder.get()):
-            if encoder is not None and encoder.fingerprint == snapshot.encoder_fingerprint:
-                return encoder
+        former, fingerprint = self._former, snapshot.encoder_fingerprint
+        if former is not None and former.made(fingerprint):
+            return former.encoder
+        if self._encoder.get().fingerprint == fingerprint:
+            return self._encoder.get()
         raise NotReady("another model has just begun to serve; try again", code="model_changed")
 
     def wait_for(self, condition: Callable[[Snapshot], bool], timeout: float) -> Snapshot | None:
@@ -223,7 +227,7 @@ class Learner:
             return True
         if self._train and self._labels_changed(view) and self._can_fit(view):
             self._fit(view)
-        elif self._train and self._encoded.n_pending:
+        elif self._train and self._pool_to_encode().n_pending:
             self._encode_chunk(view)
         elif self._train and self._unscored and self._can_fit(view):
             self._fit(view)
@@ -238,7 +242,7 @@ class Learner:
         """As `step`, but encodes only; False when everything is encoded."""
         if self._encoded.cache is None:
             self._open()
-        elif self._encoded.n_pending:
+        elif self._pool_to_encode().n_pending:
             self._encode_chunk(self._catalog.view)
         else:
             return False
@@ -268,21 +272,29 @@ class Learner:
 
     def _change_over(self) -> None:
         """Publishes the model that a person chose to serve, else the newest on disk."""
+        chosen = self._serving.pinned
         stored = self._serving.stored()  # gives a choice up that cannot be read
-        self._followed = self._serving.pinned
-        if stored is None:
-            return
-        problem = self._restore(stored, self._encoder.get())
-        if problem is not None:
-            log.warning("model.not_restored", version=stored.version, reason=problem)
-            self._serving.give_up(stored.version, problem)
+        if self._serving.pinned != chosen:
+            return  # so begin anew, with what is chosen now
+        if stored is not None:
+            try:
+                problem = self._restore(stored, self._encoder.get(), chosen=chosen is not None)
+            except (LightBulbError, OSError, MemoryError):
+                raise  # of this machine, not of the model
+            except Exception as error:
+                problem = f"it is damaged ({type(error).__name__}: {error})"
+            if problem is not None:
+                log.warning("model.not_restored", version=stored.version, reason=problem)
+                self._serving.give_up(stored.version, problem)
+        self._followed = chosen  # not before it serves: a failure on the way is to be tried again
 
     def _chosen_is_stale(self, view: CatalogView) -> bool:
         """Whether the chosen model, which is never fitted anew, has yet to score items or heed an audit."""
         snapshot = self._snapshot
         if self._followed is None or snapshot is None:
             return False
-        return (self._unscored > 0 and not self._encoded.n_pending) or snapshot.recalled < view.recalled
+        due = not self._scored_pool().n_pending or time.monotonic() - self._scored_at > RESCORE_SECONDS
+        return (self._unscored > 0 and due) or snapshot.recalled < view.recalled
 
     def _tuned_further(self, view: CatalogView) -> bool:
         """A slice of fine-tuning; False if there is none to do, or an earlier model was chosen to serve."""
@@ -297,8 +309,8 @@ class Learner:
 
     def _take_up(self, promotion: Promotion, view: CatalogView) -> None:
         """A fine-tuned encoder; the former one's model serves until a model has learnt what it sees."""
-        snapshot = self._snapshot
-        self._former = self._encoder.get() if snapshot is None else self.encoder_of(snapshot)
+        if not self._served_by_former():
+            self._former = Former(self._encoder.get(), self._encoded)
         self._encoder, self._encoded = promotion.encoder, promotion.pool
         self._tuned.prune({*self._models.tuned(), promotion.name})
         self._fitted = None
@@ -311,49 +323,65 @@ class Learner:
 
     def _take_stock(self, view: CatalogView) -> None:
         self._encoded.take_stock(view)
+        if self._former is not None and self._served_by_former():
+            self._former.pool.take_stock(view)
         self._stock_taken(view)
 
     def _stock_taken(self, view: CatalogView) -> None:
         self._stream = None
-        self._unscored = self._encoded.count
+        self._unscored = self._scored_pool().count
         self._items_revision = view.items_revision
         self._report_progress()
 
     def _encode_chunk(self, view: CatalogView) -> None:
         self._state = "encoding"
-        if self._stream is None:
-            self._stream = self._new_stream(view)
+        pool, former = self._pool_to_encode(), self._former
+        encoder = former.encoder if former is not None and pool is former.pool else self._encoder.get()
+        if self._stream is None or self._stream_pool is not pool:
+            self._stream, self._stream_pool = self._new_stream(view, pool, encoder), pool
         chunk = next(self._stream, None)
         if chunk is None:
             self._stream = None
             return
-        assert self._encoded.cache is not None
-        self._encoded.cache.append(chunk.new, chunk.embeddings)
+        assert pool.cache is not None
+        pool.cache.append(chunk.new, chunk.embeddings)
         self._items.set_contents(chunk.contents, chunk.broken)
         self._catalog.mark_broken(chunk.broken)
         for item, reason in chunk.broken.items():
             log.warning("item.broken", item=item, reason=reason)
-        self._encoded.add(chunk.contents, chunk.broken)
-        self._unscored += len(chunk.contents)
+        pool.add(chunk.contents, chunk.broken)
+        if pool is self._scored_pool():
+            self._unscored += len(chunk.contents)
         self._report_progress()
         due = self._snapshot is not None and time.monotonic() - self._scored_at > RESCORE_SECONDS
         if due and self._can_fit(view):
             self._fit(view)
 
-    def _new_stream(self, view: CatalogView) -> Iterator[EncodedChunk]:
+    def _pool_to_encode(self) -> EncodedPool:
+        """As the model that a person chose sees the items, if it lacks some; else as the next one will."""
+        scored = self._scored_pool()
+        return scored if scored.n_pending else self._encoded
+
+    def _scored_pool(self) -> EncodedPool:
+        """The items as they are scored from now on: a former encoder's, where a chosen model needs that."""
+        former = self._former
+        chosen = self._followed is not None and self._served_by_former()
+        return former.pool if former is not None and chosen else self._encoded
+
+    def _new_stream(self, view: CatalogView, pool: EncodedPool, encoder: Encoder) -> Iterator[EncodedChunk]:
         """The next slice to encode: what is labelled already first, then in random order.
 
         A random order makes what is encoded so far a sample of the whole, in whatever order files lie.
         """
-        assert self._encoded.cache is not None
-        at = view.positions(self._encoded.pending)
+        assert pool.cache is not None
+        at = view.positions(pool.pending)
         turns = np.random.default_rng(self._config.learning.seed).permutation(len(view.ids))
         turns[view.labelled] -= len(turns)
-        many = min(len(at), max(ENCODING_SLICE, 2 * self._encoder.get().batch))
+        many = min(len(at), max(ENCODING_SLICE, 2 * encoder.batch))
         next_ones = np.argpartition(turns[at], many - 1)[:many]
         order = next_ones[np.argsort(turns[at[next_ones]])]
         files = [(int(view.ids[position]), self._locate(view.keys[position])) for position in at[order]]
-        return encode_files(self._encoder.get(), files, cached=self._encoded.cache.__contains__)
+        return encode_files(encoder, files, cached=pool.cache.__contains__)
 
     def _labels_changed(self, view: CatalogView) -> bool:
         """Or what became of proposals. A skipped question is an action, but nothing to learn from."""
@@ -423,28 +451,28 @@ class Learner:
             "model.published", version=version, labels=snapshot.labels, seconds=time.monotonic() - started
         )
 
-    def _restore(self, stored: StoredModel, encoder: Encoder) -> str | None:
-        """Publishes a stored model; or says why it cannot."""
+    def _restore(self, stored: StoredModel, encoder: Encoder, *, chosen: bool) -> str | None:
+        """Publishes a stored model; or says why it cannot. chosen: a person wants just this one."""
         card = stored.card
         problem = self._serving.misfit(card)
         if problem is not None:
             return problem
         view = self._catalog.view
-        pool, former = self._encoded, None
+        pool, former = self._encoded, self._former
         if card["encoder_fingerprint"] != encoder.fingerprint:
-            former = self._find_former(card)
+            # Only that of the serving model is kept up with the items.
+            if former is None or not (self._served_by_former() and former.made(card["encoder_fingerprint"])):
+                former = find_former(card, self._encoder, self._config, self._items, view)
             if former is None:
                 return "its encoder is not there"
-            encoder = former
-            pool = EncodedPool(self._items, self._config.learning.seed)
-            pool.open(EmbeddingCache(self._config.embeddings_directory, former.fingerprint, former.dim), view)
+            encoder, pool = former.encoder, former.pool
         classifier = CalibratedClassifier.from_arrays(self._decoder, stored.arrays)
         self._begin_scoring()
         snapshot = snapshot_of(stored, self._config, view, pool, encoder, classifier)
-        if self._followed is not None:  # its thresholds were found anew just now, with all that failed
+        if chosen:  # its thresholds were found anew just now, with all that failed
             snapshot = replace(snapshot, recalled=view.recalled)
         known = card["last_action"] == view.last_action and encoder is self._encoder.loaded
-        self._former = former or self._former  # not before: the model until now may be of another one
+        self._former = former  # not before: the model until now may be of another one
         self._publish(snapshot, view if known else None)
         log.info("model.restored", version=stored.version, labels=snapshot.labels)
         return None
@@ -455,16 +483,7 @@ class Learner:
 
     def _served_by_former(self) -> bool:
         former, snapshot = self._former, self._snapshot
-        return former is not None and snapshot is not None and self.encoder_of(snapshot) is former
-
-    def _find_former(self, card: Mapping[str, Any]) -> Encoder | None:
-        """The encoder of a stored model, if it can still be had just as it was."""
-        try:
-            encoder = self._encoder.like(card["made_with"]).get()
-        except (KeyError, WeightsError) as error:
-            log.warning("encoder.former_missing", reason=str(error))
-            return None
-        return encoder if encoder.fingerprint == card["encoder_fingerprint"] else None
+        return former is not None and snapshot is not None and former.made(snapshot.encoder_fingerprint)
 
     def _publish(self, snapshot: Snapshot, fitted: CatalogView | None) -> None:
         with self._published:
@@ -482,7 +501,7 @@ class Learner:
         return self._encoded.rows(view.ids) >= 0
 
     def _report_progress(self) -> None:
-        self._on_progress(self._encoded.count, int((~self._catalog.view.broken).sum()))
+        self._on_progress(self._pool_to_encode().count, int((~self._catalog.view.broken).sum()))
 
 
 def _labels(count: int) -> str:

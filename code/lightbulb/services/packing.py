@@ -60,8 +60,8 @@ def pack(models: ModelFolder, version: int, config: Config, release: str) -> IO[
             archive.write(source, f"{root}/{tuned_path(Path('models'), tuned)}")
         for key in own_files:
             source = Path(made_with[key])
-            made_with[key] = f"encoder/{source.name}"
-            with source.open("rb") as weights, archive.open(f"{root}/encoder/{source.name}", "w") as inside:
+            made_with[key] = f"{key}/{source.name}"  # a folder for each: both may have the same name
+            with source.open("rb") as weights, archive.open(f"{root}/{made_with[key]}", "w") as inside:
                 shutil.copyfileobj(weights, inside)
         archive.writestr(f"{root}/config.yml", _config_text(config, made_with))
         archive.writestr(

@@ -84,9 +84,12 @@ def _banners(workspace: Workspace) -> list[tuple[str, str]]:
         banners.append(("warning", workspace.learner.banner))
     if workspace.serving.problem:
         banners.append(("error", workspace.serving.problem))
-    if workspace.serving.pinned is not None:
+    pinned, snapshot = workspace.serving.pinned, workspace.learner.snapshot
+    if pinned is not None:
+        ready = snapshot is not None and snapshot.version == pinned
+        said = "serves, because it was chosen" if ready else "was chosen to serve, and is not ready yet,"
         banners.append(
-            ("warning", f"Model {workspace.serving.pinned} serves, because it was chosen on the Model page. "
+            ("warning", f"Model {pinned} {said} on the Model page. "
                 "Answers are kept, but nothing is learnt from them until the newest is followed again.")
         )  # fmt: skip
     broken = int(view.broken.sum())

@@ -144,11 +144,21 @@ class Uploading:
         target = Path(os.path.realpath((self._root / key).parent))  # resolve() fails on a link to itself
         if not self._follow_links and not target.is_relative_to(self._root.resolve()):
             raise InputError("its folder is a link out of the dataset folder (see dataset.follow_links)")
+        if (taken := self._no_folder_on_the_way(key)) is not None:
+            raise InputError(f"its folder cannot be made: {taken} is there already, and no folder")
         try:
             open_image(file.data, max_pixels=self._max_pixels)
         except UnreadableImage as error:
             raise InputError(error.message) from error
         return key
+
+    def _no_folder_on_the_way(self, key: str) -> str | None:
+        """What has the name of a folder that the key needs, as a key; None if nothing is in the way."""
+        for folder in reversed(Path(key).parents):
+            path = self._root / folder
+            if os.path.lexists(path) and not path.is_dir():  # a link that leads nowhere as well
+                return folder.as_posix()
+        return None
 
     def _key_of(self, content: str, data: bytes, stored: ItemId | None) -> str | None:
         """The item that has this very content, if its file is still there and was not changed since."""

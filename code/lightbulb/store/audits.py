@@ -34,6 +34,11 @@ class StoredAudit:
     accepted: bool
     failed: bool
 
+    @property
+    def open(self) -> bool:
+        """Whether its rest may still come to be accepted."""
+        return not (self.ended or self.accepted or self.failed)
+
 
 class AuditStore:
     def __init__(self, database: Database) -> None:

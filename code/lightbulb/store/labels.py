@@ -45,6 +45,10 @@ class ImportedLabel:
     created_at: Any = None
 
 
+def _last_action(connection: Connection) -> int:
+    return connection.execute(select(func.max(actions.c.id))).scalar() or 0
+
+
 def not_undone() -> ColumnElement[bool]:
     """Condition on `actions`: nobody took it back."""
     later = actions.alias("later")
@@ -54,6 +58,7 @@ def not_undone() -> ColumnElement[bool]:
 class LabelStore:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._given_twice: tuple[int, frozenset[ItemId]] = (0, frozenset())  # as of the action it names
 
     def record(self, answers: Sequence[Answer], annotator: str) -> list[int]:
         """Saves answers, one action each, all or none; returns the action of each.
@@ -67,17 +72,22 @@ class LabelStore:
             return [_record_one(connection, answer, annotator) for answer in answers]
 
     def record_import(self, rows: Sequence[ImportedLabel], annotator: str) -> int:
-        """Saves rows as one action that no key press undoes."""
+        """Saves rows as one action that no key press undoes; returns how many.
+
+        A label that nobody looked at never takes the place of one that a person gave.
+        """
         with self._database.write() as connection:
+            seen = _seen(connection, [row.item for row in rows if row.source == Source.CERTIFIED])
+            kept = [row for row in rows if row.source != Source.CERTIFIED or row.item not in seen]
             by_annotator: dict[tuple[str, Any], list[ImportedLabel]] = {}
-            for row in rows:
+            for row in kept:
                 by_annotator.setdefault((row.annotator or annotator, row.created_at), []).append(row)
             for (who, when), group in by_annotator.items():
                 action = add_action(connection, ActionKind.IMPORT, who, created_at=when)
                 for row in group:
                     add_label(connection, action, row.item, row.value, row.source, row.seconds)
                 make_current(connection, [row.item for row in group])
-        return len(rows)
+        return len(kept)
 
     def undo(self, annotator: str, of: str | None = None) -> Undone:
         """Takes back the annotator's last action that still stands, or the one with the client_id `of`:
@@ -138,15 +148,28 @@ class LabelStore:
         with self._database.read() as connection:
             return {row.item: row.action for one in queries for row in connection.execute(one)}
 
+    def asked(self, only: Collection[ItemId] | None = None) -> set[ItemId]:
+        """Items that a person was asked about and named a class of. only: of these.
+
+        Neither undone, nor taken off since: then it is asked again. But a label that took the place of the
+        answer later, by whatever way, does not make the question unasked.
+        """
+        query = select(labels.c.item).join(actions, actions.c.id == labels.c.action).where(_was_asked())
+        queries = [query] if only is None else [query.where(labels.c.item.in_(s)) for s in chunks(list(only))]
+        with self._database.read() as connection:
+            return {item for one in queries for item in connection.execute(one).scalars()}
+
     def frontier(self, classes: Sequence[str]) -> float:
         """Largest draw of a held-out item that was asked about (as in `CatalogView`), -1 before the first."""
+        in_force = labels.alias("in_force")
         query = (
             select(func.max(items.c.draw))
-            .select_from(current_labels)
-            .join(items, items.c.id == current_labels.c.item)
-            .join(labels, labels.c.id == current_labels.c.label)
+            .select_from(labels)
             .join(actions, actions.c.id == labels.c.action)
-            .where(items.c.held_out, actions.c.kind == ActionKind.LABEL, labels.c.value.in_(classes))
+            .join(items, items.c.id == labels.c.item)
+            .join(current_labels, current_labels.c.item == labels.c.item)
+            .join(in_force, in_force.c.id == current_labels.c.label)
+            .where(items.c.held_out, in_force.c.value.in_(classes), _was_asked())
         )
         with self._database.read() as connection:
             found = connection.execute(query).scalar()
@@ -154,10 +177,13 @@ class LabelStore:
 
     def last_action(self) -> int:
         with self._database.read() as connection:
-            return connection.execute(select(func.max(actions.c.id))).scalar() or 0
+            return _last_action(connection)
 
-    def given_twice(self) -> set[ItemId]:
-        """Items whose label in force a person gave more than once: looked at again, and kept."""
+    def given_twice(self) -> frozenset[ItemId]:
+        """Items whose label in force a person gave more than once: looked at again, and kept.
+
+        Kept until the next action: finding it goes through all labels.
+        """
         in_force = labels.alias("in_force")
         query = (
             select(labels.c.item)
@@ -173,7 +199,12 @@ class LabelStore:
             .having(func.count() > 1)
         )
         with self._database.read() as connection:
-            return set(connection.execute(query).scalars())
+            # Read first: a label that comes in between is found too early, never too late.
+            last, (known, found) = _last_action(connection), self._given_twice
+            if last != known:
+                found = frozenset(connection.execute(query).scalars())
+                self._given_twice = (last, found)
+            return found
 
     def pace(self, kind: ActionKind = ActionKind.LABEL) -> float | None:
         """Median seconds per label over the last labels that came with a time, by actions of this kind."""
@@ -188,6 +219,19 @@ class LabelStore:
         with self._database.read() as connection:
             seconds = [row.seconds for row in connection.execute(query)]
         return statistics.median(seconds) if seconds else None
+
+
+def _was_asked() -> ColumnElement[bool]:
+    """Condition on `labels` and their `actions`: an answer, neither undone nor taken off since."""
+    removal, removing = labels.alias("removal"), actions.alias("removing")
+    undoing = actions.alias("undoing")
+    removed = (
+        exists()
+        .where(removal.c.item == labels.c.item, removal.c.id > labels.c.id)
+        .where(removing.c.id == removal.c.action, removing.c.kind == ActionKind.CLEAR)
+        .where(~exists().where(undoing.c.undoes == removing.c.id))
+    )
+    return and_(actions.c.kind == ActionKind.LABEL, labels.c.value.is_not(None), not_undone(), ~removed)
 
 
 # --- steps inside a transaction, shared with batches.py --------------------------------------------
@@ -255,15 +299,26 @@ def make_current(connection: Connection, touched: Iterable[ItemId]) -> None:
             connection.execute(current_labels.insert(), rows)
 
 
+def _seen(connection: Connection, wanted: Sequence[ItemId]) -> set[ItemId]:
+    """Those of the items whose label in force came by a person's look."""
+    query = select(current_labels.c.item).join(labels, labels.c.id == current_labels.c.label)
+    query = query.where(labels.c.source != Source.CERTIFIED)
+    found: set[ItemId] = set()
+    for part in chunks(list(wanted)):
+        found.update(connection.execute(query.where(current_labels.c.item.in_(part))).scalars())
+    return found
+
+
 def _refused_unseen() -> ColumnElement[bool]:
-    """Condition on `labels`: accepted without a look, and refused in a batch by a person since."""
+    """Condition on `labels`: accepted without a look, and refused in a batch by a person: since then, or
+    before, where the label comes from a file."""
     refusing = actions.alias("refusing")
     undoing = actions.alias("undoing")
     refused = (
         exists()
         .where(batch_items.c.item == labels.c.item, batch_items.c.verdict == Verdict.REJECTED)
         .where(batches.c.id == batch_items.c.batch, batches.c.label == labels.c.value)
-        .where(refusing.c.id == batches.c.action, refusing.c.id > labels.c.action)
+        .where(refusing.c.id == batches.c.action)
         .where(~exists().where(undoing.c.undoes == refusing.c.id))
     )
     return and_(labels.c.source == Source.CERTIFIED, refused)
@@ -329,7 +384,7 @@ def _current_query() -> Select[Any]:
     return (
         select(
             labels.c.item, labels.c.value, actions.c.annotator, labels.c.source, labels.c.seconds,
-            actions.c.created_at, labels.c.action, actions.c.kind,
+            actions.c.created_at, labels.c.action,
         )
         .select_from(current_labels)
         .join(labels, labels.c.id == current_labels.c.label)
@@ -338,13 +393,5 @@ def _current_query() -> Select[Any]:
 
 
 def _label(row: Any) -> Label:
-    return Label(
-        row.item,
-        row.value,
-        row.annotator,
-        Source(row.source),
-        row.seconds,
-        row.created_at,
-        row.action,
-        ActionKind(row.kind),
-    )
+    source = Source(row.source)
+    return Label(row.item, row.value, row.annotator, source, row.seconds, row.created_at, row.action)

@@ -20,10 +20,10 @@ def class_keys(classes: Sequence[str], chosen: Mapping[str, str]) -> tuple[Class
     chosen: class → key as the YAML gives them. A class that is a single letter or digit is its own key.
     The others get digits and, where these do not suffice, a letter of their name if one is free.
     """
-    keys = {name: key.casefold() for name, key in chosen.items()}
+    keys = {name: key.lower() for name, key in chosen.items()}
     for name in classes:
-        if len(name) == 1 and _is_free(name.casefold(), keys.values()):
-            keys.setdefault(name, name.casefold())
+        if len(name) == 1 and _is_free(name.lower(), keys.values()):
+            keys.setdefault(name, name.lower())
     digits = iter([digit for digit in DIGITS if digit not in keys.values()])
     for name in classes:
         if name not in keys and (digit := next(digits, None)) is not None:
@@ -39,22 +39,22 @@ def key_problems(classes: Sequence[str], chosen: Mapping[str, str]) -> Iterable[
     """(class, what is wrong with its key) for each key in the YAML that cannot be used."""
     taken: dict[str, str] = {}
     for name, key in chosen.items():
-        folded = key.casefold()
+        small = key.lower()  # as the page compares keys; casefold would make two letters of ß
         if name not in classes:
             yield name, f"is not one of the classes{did_you_mean(name, classes)}"
-        elif len(key) != 1 or len(folded) != 1 or unicodedata.category(key)[0] in "CZM":
+        elif len(key) != 1 or len(small) != 1 or unicodedata.category(key)[0] in "CZM":
             yield name, f"needs a single character that a keyboard has (got {key!r})"
-        elif folded in RESERVED_KEYS:
+        elif small in RESERVED_KEYS:
             yield name, f"{key!r} is a key of the page itself ({' '.join(sorted(RESERVED_KEYS))})"
-        elif folded in taken:
-            yield name, f"{key!r} is the key of {taken[folded]!r} already"
+        elif small in taken:
+            yield name, f"{key!r} is the key of {taken[small]!r} already"
         else:
-            taken[folded] = name
+            taken[small] = name
 
 
 def _letter_of(name: str, taken: Iterable[str]) -> str | None:
     """The first free letter of the name, the first letters of its words before the others."""
-    words = name.casefold().split()
+    words = name.lower().split()
     letters = [word[0] for word in words] + [letter for word in words for letter in word]
     return next((one for one in letters if _is_free(one, taken)), None)
 

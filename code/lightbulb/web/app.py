@@ -16,6 +16,7 @@ from lightbulb.web.api import api
 from lightbulb.web.api.uploads import UPLOAD_PATH, comes_from_elsewhere
 from lightbulb.web.assets import KEPT_SECONDS, contents_digest
 from lightbulb.web.errors import read_json, register_errors, validation_response
+from lightbulb.web.hosts import refuse_foreign_hosts
 from lightbulb.web.media import media
 from lightbulb.web.metrics import Metrics, snapshot_gauges, workspace_gauges
 from lightbulb.web.pages import operations, pages
@@ -23,7 +24,6 @@ from lightbulb.web.scoring import REQUEST_BODY, scoring
 
 LARGEST_BODY = 64 * 1024 * 1024  # bytes
 POOL_HEADER = "X-Lightbulb-Pool"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONTENT_POLICY = "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'"
 # The API documentation's own page starts itself from an inline script.
 DOCS_POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
@@ -56,11 +56,7 @@ def _new_app(config: Config) -> OpenAPI:
         validation_error_callback=validation_response,
     )
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    # A page elsewhere may point a name of its own at this machine; only names we answer to are served.
-    if config.server.trusted_hosts:
-        app.config["TRUSTED_HOSTS"] = list(config.server.trusted_hosts)
-    elif config.server.host in LOOPBACK:
-        app.config["TRUSTED_HOSTS"] = ["localhost", "127.0.0.1", "[::1]"]
+    app.before_request(lambda: refuse_foreign_hosts(config.server.trusted_hosts))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     return app

@@ -8,7 +8,7 @@ import { plural } from "./format.js";
 /** @typedef {import("./api.js").LabelClass} LabelClass */
 
 /** @param {string} text without accents and capitals */
-const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+const folded = (text) => text.normalize("NFKD").replace(/[\p{M}\u200c\u200d]/gu, "").toLowerCase();
 
 /** How well a class fits: 0 its start, 1 the start of a word, 2 anywhere, 3 not at all. @param {string} name @param {string} wanted */
 function rank(name, wanted) {
