@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from lightbulb.records import Answer
-from lightbulb.services import learner as learner_module
+from lightbulb.services import fitting
 from lightbulb.services.assemble import Workspace
 from support import answer, config_for, copy_digits, learn, opened
 
@@ -140,13 +140,13 @@ def test_a_model_teaches_itself_with_nothing_held_out(
     digits: Path, truth: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[np.ndarray] = []
-    original = learner_module.fit_classifier
+    original = fitting.fit_classifier
 
     def spying(decoder: Any, train: Any, held_out: Any, unlabelled: Any, *rest: Any) -> object:
         seen.append(unlabelled())
         return original(decoder, train, held_out, unlabelled, *rest)
 
-    monkeypatch.setattr(learner_module, "fit_classifier", spying)
+    monkeypatch.setattr(fitting, "fit_classifier", spying)
     directory = copy_digits(digits / "digits", tmp_path / "pool", 60)
     with opened(config_for(tmp_path, directory)) as workspace:
         first = workspace.catalog.view

@@ -161,7 +161,7 @@ def test_labels_given_before_encoding_ends_are_learnt(workspace: Workspace, trut
 def test_a_failing_step_is_told_and_survived(
     pool: Path, truth: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lightbulb.services import learner as module
+    from lightbulb.services import fitting as module
 
     calls = {"n": 0}
     original = module.fit_classifier

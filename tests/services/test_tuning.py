@@ -19,7 +19,7 @@ from lightbulb.errors import ConfigError, Conflict, InputError, NotReady
 from lightbulb.pretraining import fine_tune
 from lightbulb.pretraining.fine_tune import Examples, FineTuning
 from lightbulb.records import Answer
-from lightbulb.services import learner, tuning
+from lightbulb.services import fitting, learner, tuning
 from lightbulb.services.assemble import Workspace, open_production
 from lightbulb.services.packing import pack
 from lightbulb.services.plugins import check_fine_tuning, read_config
@@ -332,13 +332,13 @@ def test_calibration_knows_what_the_encoder_has_seen(
     open_the_gate(monkeypatch)
     found = recorded_examples(monkeypatch)
     unseen: list[np.ndarray] = []
-    original = learner.fit_classifier
+    original = fitting.fit_classifier
 
     def recording(*arguments: Any) -> Any:
         unseen.append(arguments[-1])
         return original(*arguments)
 
-    monkeypatch.setattr(learner, "fit_classifier", recording)
+    monkeypatch.setattr(fitting, "fit_classifier", recording)
     with opened(config) as workspace:
         learn(workspace)
         answer(workspace, truth, 40)
@@ -370,14 +370,14 @@ def test_wrong_labels_that_the_encoder_has_learnt_are_doubted_all_the_same(
         workspace.learner.step()
         assert workspace.learner.snapshot is not None
         before = {one.item for one in workspace.learner.snapshot.suspects} & set(wrong)
-        original = learner.fit_classifier
+        original = fitting.fit_classifier
 
         def believing(*arguments: Any) -> Any:
             """As if tuned on the labels until nothing was left to doubt."""
             fitted, train = original(*arguments), arguments[1]
             return replace(fitted, out_of_fold=np.eye(10, dtype=np.float32)[train.targets])
 
-        monkeypatch.setattr(learner, "fit_classifier", believing)
+        monkeypatch.setattr(fitting, "fit_classifier", believing)
         learn(workspace)
         after = {one.item for one in workspace.learner.snapshot.suspects}
         seen = set(view.ids[~workspace.encoded.unseen(view.ids)].tolist())

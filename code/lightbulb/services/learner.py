@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,30 +19,28 @@ import structlog
 from lightbulb.config import Config
 from lightbulb.decoders import Decoder
 from lightbulb.encoders import Encoder
-from lightbulb.encoders.embed import EncodedChunk, encode_files
 from lightbulb.errors import LightBulbError, NotReady
-from lightbulb.records import Bools, Float32s, Measured, Snapshot
+from lightbulb.records import Bools, Snapshot
 from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
+from lightbulb.services.encoding import Encoding
+from lightbulb.services.fitting import fit_snapshot
 from lightbulb.services.former import Former, find_former
 from lightbulb.services.serving import Serving
-from lightbulb.services.snapshots import arrays_of, card_of, make_snapshot, snapshot_of
-from lightbulb.services.suspecting import suspects_among
+from lightbulb.services.snapshots import arrays_of, card_of, snapshot_of
 from lightbulb.services.tuning import Promotion, Tuning
+from lightbulb.services.worker import Worker
 from lightbulb.store.embeddings import EmbeddingCache
 from lightbulb.store.items import ItemStore
 from lightbulb.store.models import ModelFolder, ModelHistory, StoredModel
 from lightbulb.store.tuned import TunedFolder
-from lightbulb.training.fit import CalibratedClassifier, fit_classifier
+from lightbulb.training.fit import CalibratedClassifier
 
 log = structlog.get_logger()
 
-ENCODING_SLICE = 128  # files between two looks at whether labelled items wait to be encoded
 RESCORE_SECONDS = 20.0  # while encoding, how often what is new joins the scored pool
 UNDECIDED = -1  # what is followed before the first model was looked for: no version, nor the newest
-FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
-STOP_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -114,18 +112,14 @@ class Learner:
         self._snapshot: Snapshot | None = None
         self._published = threading.Condition()
         self._items_revision = -1
-        self._stream: Iterator[EncodedChunk] | None = None
-        self._stream_pool: EncodedPool | None = None  # that the stream is for
+        self._encoding = Encoding(locate, catalog, items, seed=config.learning.seed)
         self._fitted: CatalogView | None = None  # the labels that the snapshot knows
         self._former: Former | None = None  # of a snapshot made before the config named another encoder
         self._unscored = 0
         self._scored_at = 0.0
         self._state = "idle" if train else "off"
-        self._error: str | None = None
         self.banner: str | None = None
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="learner", daemon=True)
+        self._worker = Worker("learner", self.step, self._step_failed)
 
     # --- what others see -------------------------------------------------------------------------
 
@@ -140,12 +134,12 @@ class Learner:
 
     def status(self) -> LearnerStatus:
         encoded, total = self._pool_to_encode().count, int((~self._catalog.view.broken).sum())
-        learns = self._train and self._error is None and self._serving.pinned is None
+        learns = self._train and self._worker.error is None and self._serving.pinned is None
         active = learns and (self._snapshot is not None or self.needed() is None)
         progress = min(1.0, encoded / total) if total else 1.0
         if self._tuning is not None and self._state == "tuning":
             progress = self._tuning.progress
-        return LearnerStatus(self._state, active, progress, self._error, encoded, total)
+        return LearnerStatus(self._state, active, progress, self._worker.error, encoded, total)
 
     def needed(self) -> Needed | None:
         """What people have to give before the first model, or None if it is enough."""
@@ -183,35 +177,18 @@ class Learner:
     # --- the thread ------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self._thread.start()
+        self._worker.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(STOP_SECONDS)  # a download that hangs must not hold up the end
+        self._worker.stop()
 
     def wake(self) -> None:
         """There may be something to do."""
-        self._wake.set()
+        self._worker.wake()
 
-    def _run(self) -> None:
-        retry = FIRST_RETRY_SECONDS
-        while not self._stopping.is_set():
-            self._wake.clear()
-            try:
-                worked = self.step()
-                self._error, retry = None, FIRST_RETRY_SECONDS
-            except Exception as error:  # the thread must outlive any mistake in a step
-                known = isinstance(error, LightBulbError)
-                self._error = str(error) if known else f"{type(error).__name__}: {error}"
-                log.error("learner.failed", error=self._error, retry_seconds=retry, exc_info=not known)
-                self._stream, self._state = None, "idle"
-                self._stopping.wait(retry)
-                retry = min(2 * retry, LAST_RETRY_SECONDS)
-                continue
-            if not worked:
-                self._wake.wait()
+    def _step_failed(self) -> None:
+        self._encoding.begin_anew()
+        self._state = "idle"
 
     def step(self) -> bool:
         """One piece of work, at most about a second of it; False if there is none."""
@@ -319,7 +296,7 @@ class Learner:
     def _encoder_less(self) -> None:
         """No training and no model: nothing will ever need the encoder."""
         self._state = "off"
-        self._stopping.wait()
+        self._worker.wait_until_stopped()
 
     def _take_stock(self, view: CatalogView) -> None:
         self._encoded.take_stock(view)
@@ -328,7 +305,7 @@ class Learner:
         self._stock_taken(view)
 
     def _stock_taken(self, view: CatalogView) -> None:
-        self._stream = None
+        self._encoding.begin_anew()
         self._unscored = self._scored_pool().count
         self._items_revision = view.items_revision
         self._report_progress()
@@ -337,21 +314,9 @@ class Learner:
         self._state = "encoding"
         pool, former = self._pool_to_encode(), self._former
         encoder = former.encoder if former is not None and pool is former.pool else self._encoder.get()
-        if self._stream is None or self._stream_pool is not pool:
-            self._stream, self._stream_pool = self._new_stream(view, pool, encoder), pool
-        chunk = next(self._stream, None)
-        if chunk is None:
-            self._stream = None
-            return
-        assert pool.cache is not None
-        pool.cache.append(chunk.new, chunk.embeddings)
-        self._items.set_contents(chunk.contents, chunk.broken)
-        self._catalog.mark_broken(chunk.broken)
-        for item, reason in chunk.broken.items():
-            log.warning("item.broken", item=item, reason=reason)
-        pool.add(chunk.contents, chunk.broken)
+        done = self._encoding.step(pool, encoder, view)
         if pool is self._scored_pool():
-            self._unscored += len(chunk.contents)
+            self._unscored += done
         self._report_progress()
         due = self._snapshot is not None and time.monotonic() - self._scored_at > RESCORE_SECONDS
         if due and self._can_fit(view):
@@ -367,21 +332,6 @@ class Learner:
         former = self._former
         chosen = self._followed is not None and self._served_by_former()
         return former.pool if former is not None and chosen else self._encoded
-
-    def _new_stream(self, view: CatalogView, pool: EncodedPool, encoder: Encoder) -> Iterator[EncodedChunk]:
-        """The next slice to encode: what is labelled already first, then in random order.
-
-        A random order makes what is encoded so far a sample of the whole, in whatever order files lie.
-        """
-        assert pool.cache is not None
-        at = view.positions(pool.pending)
-        turns = np.random.default_rng(self._config.learning.seed).permutation(len(view.ids))
-        turns[view.labelled] -= len(turns)
-        many = min(len(at), max(ENCODING_SLICE, 2 * encoder.batch))
-        next_ones = np.argpartition(turns[at], many - 1)[:many]
-        order = next_ones[np.argsort(turns[at[next_ones]])]
-        files = [(int(view.ids[position]), self._locate(view.keys[position])) for position in at[order]]
-        return encode_files(encoder, files, cached=pool.cache.__contains__)
 
     def _labels_changed(self, view: CatalogView) -> bool:
         """Or what became of proposals. A skipped question is an action, but nothing to learn from."""
@@ -404,45 +354,14 @@ class Learner:
     def _fit(self, view: CatalogView) -> None:
         started = time.monotonic()
         self._state = "training"
-        encoded = self._has_embedding(view)
-        teaching = self._encoded.teaching(view)
-        left_out = int((view.teaching & encoded & ~teaching).sum())
-        train = self._encoded.labelled(view, teaching)
-        measured = self._encoded.measured(view)
-        held_out = self._encoded.labelled(view, measured)
-        classes = self._config.classes
-        rng = np.random.default_rng(self._config.learning.seed)
-        pool = self._encoded.statistics()
-        fitted = fit_classifier(
-            self._decoder, train, held_out, lambda: self._unlabelled(view), len(classes), pool, rng,
-            self._encoded.unseen(view.ids[teaching]),
-        )  # fmt: skip
-        fit_seconds = time.monotonic() - started
         version = max([self._history.last_version(), *self._models.versions()]) + 1
-        self._begin_scoring()
-        snapshot = make_snapshot(
-            self._config, view, self._encoded, self._encoder.get(),
-            fitted.classifier, fitted.accuracy, version,
-            trained_on=len(train.targets),
-            voters=fitted.members if "votes" in self._needs else (),
-            metrics={"fit_seconds": fit_seconds, "left_out": left_out},
+        encoder = self._encoder.get()
+        snapshot, classifier = fit_snapshot(
+            self._config, self._decoder, view, self._encoded, encoder, version,
+            needs=self._needs, scoring=self._begin_scoring,
         )  # fmt: skip
-        snapshot = replace(
-            snapshot,
-            confusion=fitted.confusion,
-            measured=Measured.of(view.ids[measured], held_out.targets, fitted.held_out),
-            suspects=suspects_among(
-                view,
-                self._encoded,
-                view.ids[teaching],
-                fitted.out_of_fold,
-                self._decoder,
-                classes,
-                self._config.learning.seed,
-            ),
-        )
         card = card_of(snapshot, view, self._config, self._encoder, self._decoder.name)
-        self._models.save(version, arrays_of(snapshot, fitted.classifier), card)
+        self._models.save(version, arrays_of(snapshot, classifier), card)
         self._history.add(snapshot)
         if self._serving.pinned is None:  # else someone chose another meanwhile
             self._publish(snapshot, view)
@@ -492,10 +411,6 @@ class Learner:
             self._published.notify_all()
 
     # --- parts of a step -------------------------------------------------------------------------
-
-    def _unlabelled(self, view: CatalogView) -> Float32s:
-        """What the model may teach itself with."""
-        return self._encoded.embeddings(self._encoded.rows(view.ids[self._encoded.self_teaching(view)]))
 
     def _has_embedding(self, view: CatalogView) -> Bools:
         return self._encoded.rows(view.ids) >= 0
