@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from lightbulb.records import ActionKind, GivenAnswer
 from lightbulb.store.database import Database
-from lightbulb.store.labels import not_undone
 from lightbulb.store.schema import actions, current_labels, items, labels
+from lightbulb.store.writing import not_undone
 
 
 class AnswerHistory:

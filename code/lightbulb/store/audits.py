@@ -11,8 +11,8 @@ from sqlalchemy import Exists, func, select, update
 from lightbulb.errors import NotFound
 from lightbulb.records import ActionKind, Ints, ItemId, Source
 from lightbulb.store.database import Database, inserted_id, now
-from lightbulb.store.labels import add_action, add_labels, make_current, not_undone
 from lightbulb.store.schema import actions, audits, batches
+from lightbulb.store.writing import add_action, add_labels, make_current, not_undone
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, case, exists, func, select, update
 from lightbulb.errors import Conflict, NotFound
 from lightbulb.records import ActionKind, Batch, ItemId, Source
 from lightbulb.store.database import Database, chunks, inserted_id, now
-from lightbulb.store.labels import add_action, add_label, make_current, not_undone
 from lightbulb.store.schema import Verdict, actions, batch_items, batches, current_labels, items, labels
+from lightbulb.store.writing import add_action, add_label, make_current, not_undone
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from sqlalchemy import Connection, select
 from lightbulb.errors import Conflict
 from lightbulb.records import ActionKind, Answer, ItemId, Source
 from lightbulb.store.database import Database, chunks
-from lightbulb.store.labels import (
+from lightbulb.store.schema import actions, current_labels, labels
+from lightbulb.store.writing import (
     add_action,
     add_labels,
     make_current,
     refuse_unknown_items,
     touched_items,
 )
-from lightbulb.store.schema import actions, current_labels, labels
 
 
 class BulkStore:

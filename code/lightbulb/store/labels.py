@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, select
 from sqlalchemy.exc import IntegrityError
 
-from lightbulb.errors import Conflict, NotFound
+from lightbulb.errors import Conflict
 from lightbulb.records import ActionKind, Answer, ItemId, Label, Source
-from lightbulb.store.database import Database, chunks, inserted_id, now
-from lightbulb.store.schema import Verdict, actions, batch_items, batches, current_labels, items, labels
+from lightbulb.store.database import Database, chunks
+from lightbulb.store.schema import actions, current_labels, items, labels
+from lightbulb.store.writing import (
+    add_action,
+    add_label,
+    make_current,
+    not_undone,
+    refuse_unknown_items,
+    touched_items,
+)
 
 UNDOABLE = (
     ActionKind.LABEL,
@@ -47,12 +55,6 @@ class ImportedLabel:
 
 def _last_action(connection: Connection) -> int:
     return connection.execute(select(func.max(actions.c.id))).scalar() or 0
-
-
-def not_undone() -> ColumnElement[bool]:
-    """Condition on `actions`: nobody took it back."""
-    later = actions.alias("later")
-    return ~exists().where(later.c.undoes == actions.c.id)
 
 
 class LabelStore:
@@ -234,71 +236,6 @@ def _was_asked() -> ColumnElement[bool]:
     return and_(actions.c.kind == ActionKind.LABEL, labels.c.value.is_not(None), not_undone(), ~removed)
 
 
-# --- steps inside a transaction, shared with batches.py --------------------------------------------
-
-
-def add_action(
-    connection: Connection,
-    kind: ActionKind,
-    annotator: str,
-    *,
-    client_id: str | None = None,
-    undoes: int | None = None,
-    created_at: Any = None,
-) -> int:
-    values = {
-        "kind": kind, "annotator": annotator, "created_at": created_at or now(),
-        "client_id": client_id, "undoes": undoes,
-    }  # fmt: skip
-    return inserted_id(connection, actions, values)
-
-
-def add_label(
-    connection: Connection,
-    action: int,
-    item: ItemId,
-    value: str | None,
-    source: Source,
-    seconds: float | None,
-) -> None:
-    values = {"action": action, "item": item, "value": value, "source": source, "seconds": seconds}
-    connection.execute(labels.insert().values(values))
-
-
-def add_labels(
-    connection: Connection, action: int, touched: Sequence[ItemId], value: str | None, source: Source
-) -> None:
-    """The same label for many items at once."""
-    each = {"action": action, "value": value, "source": source, "seconds": None}
-    if touched:
-        connection.execute(labels.insert(), [{**each, "item": item} for item in touched])
-
-
-def make_current(connection: Connection, touched: Iterable[ItemId]) -> None:
-    """Points `current_labels` at each item's last label that was not undone, nor taken off since.
-
-    A label that nobody looked at gives way to a person who refuses it without naming another.
-    """
-    for part in chunks(sorted(set(touched))):
-        counts = or_(labels.c.value.is_not(None), actions.c.kind == ActionKind.CLEAR)
-        last = (
-            select(func.max(labels.c.id).label("label"))
-            .join(actions, actions.c.id == labels.c.action)
-            .where(labels.c.item.in_(part), counts, not_undone(), ~_refused_unseen())
-            .group_by(labels.c.item)
-            .subquery()
-        )
-        query = (
-            select(labels.c.item, labels.c.id.label("label"))
-            .join(last, last.c.label == labels.c.id)
-            .where(labels.c.value.is_not(None))
-        )
-        rows = [{"item": row.item, "label": row.label} for row in connection.execute(query)]
-        connection.execute(delete(current_labels).where(current_labels.c.item.in_(part)))
-        if rows:
-            connection.execute(current_labels.insert(), rows)
-
-
 def _seen(connection: Connection, wanted: Sequence[ItemId]) -> set[ItemId]:
     """Those of the items whose label in force came by a person's look."""
     query = select(current_labels.c.item).join(labels, labels.c.id == current_labels.c.label)
@@ -307,32 +244,6 @@ def _seen(connection: Connection, wanted: Sequence[ItemId]) -> set[ItemId]:
     for part in chunks(list(wanted)):
         found.update(connection.execute(query.where(current_labels.c.item.in_(part))).scalars())
     return found
-
-
-def _refused_unseen() -> ColumnElement[bool]:
-    """Condition on `labels`: accepted without a look, and refused in a batch by a person: since then, or
-    before, where the label comes from a file."""
-    refusing = actions.alias("refusing")
-    undoing = actions.alias("undoing")
-    refused = (
-        exists()
-        .where(batch_items.c.item == labels.c.item, batch_items.c.verdict == Verdict.REJECTED)
-        .where(batches.c.id == batch_items.c.batch, batches.c.label == labels.c.value)
-        .where(refusing.c.id == batches.c.action)
-        .where(~exists().where(undoing.c.undoes == refusing.c.id))
-    )
-    return and_(labels.c.source == Source.CERTIFIED, refused)
-
-
-def touched_items(connection: Connection, action: int) -> list[ItemId]:
-    """Items that the action labelled, skipped, or judged in a batch; what is refused there has no label."""
-    labelled = select(labels.c.item).where(labels.c.action == action)
-    judged = (
-        select(batch_items.c.item)
-        .join(batches, batches.c.id == batch_items.c.batch)
-        .where(batches.c.action == action, batch_items.c.verdict.is_not(None))
-    )
-    return list(connection.execute(labelled.union(judged)).scalars())
 
 
 def _record_one(connection: Connection, answer: Answer, annotator: str) -> int:
@@ -366,18 +277,6 @@ def _earlier(connection: Connection, answer: Answer) -> int | None:
             details=[{"item": answer.item, "client_id": answer.client_id}],
         )
     return int(row.id)
-
-
-def refuse_unknown_items(connection: Connection, wanted: Sequence[ItemId]) -> None:
-    known: set[ItemId] = set()
-    for part in chunks(wanted):
-        known.update(connection.execute(select(items.c.id).where(items.c.id.in_(part))).scalars())
-    unknown = sorted(set(wanted) - known)
-    if unknown:
-        listed = ", ".join(str(item) for item in unknown[:5])
-        raise NotFound(
-            f"there is no item {listed}", code="unknown_item", details=[{"item": item} for item in unknown]
-        )
 
 
 def _current_query() -> Select[Any]:
