@@ -58,8 +58,9 @@ def serve(
 ) -> None:
     """Start the labelling service."""
     set_up_logging(log_level)
-    from lightbulb.services.assemble import open_production, open_workspace
+    from lightbulb.services.assemble import open_workspace
     from lightbulb.services.plugins import read_config
+    from lightbulb.services.production import open_production
     from lightbulb.web.app import create_app, create_production_app
     from lightbulb.web.server import listen, run_until_stopped
 

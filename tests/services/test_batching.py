@@ -18,8 +18,9 @@ from lightbulb.config import Config
 from lightbulb.encoders import Encoder
 from lightbulb.errors import NotReady, UnreadableImage
 from lightbulb.records import Float16s
-from lightbulb.services.assemble import Workspace, open_production
+from lightbulb.services.assemble import Workspace
 from lightbulb.services.batching import Batching, equal_shares
+from lightbulb.services.production import open_production
 
 POISON = -1
 WAIT_SECONDS = 10.0

@@ -15,7 +15,8 @@ from lightbulb.config import Config
 from lightbulb.errors import Conflict, NotFound, StoreError
 from lightbulb.records import Batch
 from lightbulb.services import learner, reporting
-from lightbulb.services.assemble import Workspace, open_production
+from lightbulb.services.assemble import Workspace
+from lightbulb.services.production import open_production
 from support import answer, config_for, learn, opened
 
 

@@ -20,9 +20,10 @@ from lightbulb.pretraining import fine_tune
 from lightbulb.pretraining.fine_tune import Examples, FineTuning
 from lightbulb.records import Answer
 from lightbulb.services import fitting, learner, tuning
-from lightbulb.services.assemble import Workspace, open_production
+from lightbulb.services.assemble import Workspace
 from lightbulb.services.packing import pack
 from lightbulb.services.plugins import check_fine_tuning, read_config
+from lightbulb.services.production import open_production
 from lightbulb.services.tuning import left_out
 from lightbulb.store.models import ModelFolder
 from lightbulb.torch_setup import torch

@@ -18,8 +18,9 @@ import yaml
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from lightbulb.services.assemble import Workspace, open_production
+from lightbulb.services.assemble import Workspace
 from lightbulb.services.plugins import read_config
+from lightbulb.services.production import open_production
 from lightbulb.store.models import ModelFolder
 from lightbulb.web.app import create_app, create_production_app
 from support import answer, config_for, copy_digits, learn, opened

@@ -13,7 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from lightbulb.errors import StoreError
-from lightbulb.services.assemble import Workspace, open_production
+from lightbulb.services.assemble import Workspace
+from lightbulb.services.production import open_production
 from lightbulb.web.app import create_app, create_production_app
 from serving import folder_served
 from support import DIGIT_CLASSES, config_for
@@ -73,7 +74,7 @@ def test_urls_are_fetched_only_where_private_addresses_are_allowed(
     allowed = config_for(Path("/nowhere"), Path("/nowhere"), server={"allow_private_urls": True})
     from dataclasses import replace
 
-    from lightbulb.services.assemble import make_fetcher
+    from lightbulb.services.fetching import make_fetcher
     from lightbulb.services.scoring import Scoring
 
     scoring = Scoring(

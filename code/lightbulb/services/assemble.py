@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,10 @@ import structlog
 
 from lightbulb.config import Config
 from lightbulb.encoders import Encoder
-from lightbulb.errors import ConfigError, InputError, NotReady, StoreError
+from lightbulb.errors import ConfigError, InputError, NotReady
 from lightbulb.items.folder import FoundFile, scan_folder
 from lightbulb.querying import QueryStrategy
-from lightbulb.records import Accuracy, Snapshot
+from lightbulb.records import Snapshot
 from lightbulb.services.asking import Asking
 from lightbulb.services.auditing import Auditing
 from lightbulb.services.browsing import Browsing
@@ -26,7 +25,7 @@ from lightbulb.services.duplicates import Duplicates
 from lightbulb.services.encoded import EncodedPool
 from lightbulb.services.encoder_handle import EncoderHandle
 from lightbulb.services.exporting import Importing, JudgementsFile
-from lightbulb.services.fetching import UrlFetcher
+from lightbulb.services.fetching import make_fetcher
 from lightbulb.services.flagging import Flagging
 from lightbulb.services.labeling import Changes, Labeling
 from lightbulb.services.learner import Learner
@@ -54,11 +53,8 @@ from lightbulb.store.labels import LabelStore
 from lightbulb.store.models import ModelFolder, ModelHistory
 from lightbulb.store.tuned import TunedFolder
 from lightbulb.tasks import Task
-from lightbulb.training.fit import CalibratedClassifier
 
 log = structlog.get_logger()
-
-# --- the whole service -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -312,15 +308,6 @@ def _take_in(judgements: JudgementsFile, importing: Importing, labels: LabelStor
             log.info("judgements.imported", file=str(path), labels=count)
 
 
-def make_fetcher(config: Config) -> UrlFetcher:
-    server = config.server
-    return UrlFetcher(
-        seconds=server.url_timeout_seconds,
-        max_bytes=int(server.max_image_megabytes * 1e6),
-        allow_private=server.allow_private_urls,
-    )
-
-
 def explain_no_model(learner: Learner, train: bool) -> NotReady:
     needed = learner.needed()
     if not train:
@@ -330,63 +317,3 @@ def explain_no_model(learner: Learner, train: bool) -> NotReady:
             f"no model yet: {needed.message}", details=[{"labels_missing": needed.labels_missing}]
         )
     return NotReady("no model yet: the first one is being trained", details=[{"labels_missing": 0}])
-
-
-# --- scoring only ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Production:
-    """The last model served, or the one chosen to, and nothing else: no dataset, no database, no training."""
-
-    config: Config
-    task: Task
-    scoring: Scoring
-    snapshot: Snapshot
-
-    def stop(self) -> None:
-        self.scoring.stop()
-
-
-def open_production(config: Config) -> Production:
-    """Raises: StoreError if there is no model, or it does not fit the config; NotFound if the chosen one is
-    gone.
-    """
-    task = TASKS[f"{config.dataset.data_type}/{config.label.type}"](config.classes)
-    models = ModelFolder(config.model_directory, keep=config.model.keep)
-    pinned = models.pinned()
-    stored = models.last_good() if pinned is None else models.load(pinned)
-    if stored is None:
-        raise StoreError(f"model.directory: {config.model_directory} holds no model; label some items first")
-    card = stored.card
-    encoder = EncoderHandle(encoder_named, config, tuned=card.get("made_with", {}).get("tuned"))
-    if encoder.get().fingerprint != card["encoder_fingerprint"]:
-        raise StoreError(
-            f"model.encoder: model {stored.version} was made with {card['encoder']} ({card['weights']}) at "
-            f"{card['image_size']} pixels, but the config means {encoder.name} "
-            f"({encoder.get().weights_name}) at {encoder.get().image_size}"
-        )
-    if tuple(card["classes"]) != config.classes:
-        raise StoreError(f"label.classes: model {stored.version} knows {card['classes']}")
-    classifier = CalibratedClassifier.from_arrays(DECODERS[card["decoder"]], stored.arrays)
-    n_classes = len(config.classes)
-    snapshot = Snapshot(
-        version=stored.version,
-        classifier=classifier,
-        classes=config.classes,
-        trained_on=card["trained_on"],
-        labels=card["labels"],
-        labels_revision=0,
-        encoder_fingerprint=card["encoder_fingerprint"],
-        item_ids=np.empty(0, dtype=np.int64),
-        probs=np.empty((0, n_classes), dtype=np.float32),
-        thresholds=np.array(card["thresholds"], dtype=np.float32),
-        accuracy=Accuracy(**card["accuracy"]) if card["accuracy"] else None,
-        temperature=classifier.temperature,
-        published_at=time.time(),
-        metrics=card["metrics"],
-    )
-    scoring = Scoring(
-        lambda: snapshot, lambda _: encoder.get(), make_fetcher(config), lambda: NotReady("no model")
-    )
-    return Production(config, task, scoring, snapshot)

@@ -13,6 +13,7 @@ from requests_hardened import Manager
 from requests_hardened.ip_filter import InvalidIPAddress
 from urllib3.exceptions import HTTPError
 
+from lightbulb.config import Config
 from lightbulb.errors import FetchError, InputError
 
 USER_AGENT = "light-bulb"
@@ -104,3 +105,12 @@ def _reason(error: Exception) -> str:
     if isinstance(error, InvalidIPAddress):
         return "private addresses are refused (server.allow_private_urls: true would allow them)"
     return str(error)[:300]
+
+
+def make_fetcher(config: Config) -> UrlFetcher:
+    server = config.server
+    return UrlFetcher(
+        seconds=server.url_timeout_seconds,
+        max_bytes=int(server.max_image_megabytes * 1e6),
+        allow_private=server.allow_private_urls,
+    )

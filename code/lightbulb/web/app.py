@@ -11,7 +11,8 @@ from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 import lightbulb
 from lightbulb.config import Config
 from lightbulb.errors import Conflict
-from lightbulb.services.assemble import Production, Workspace
+from lightbulb.services.assemble import Workspace
+from lightbulb.services.production import Production
 from lightbulb.web.api import api
 from lightbulb.web.api.uploads import UPLOAD_PATH, comes_from_elsewhere
 from lightbulb.web.assets import KEPT_SECONDS, contents_digest
