@@ -1,5 +1,6 @@
 /** What the Dataset page asks of the server, through api.js. */
 import { json, post, query } from "./api.js";
+import { outbox } from "./outbox.js";
 
 /**
  * @typedef {import("./api.js").ListedItem} ListedItem
@@ -36,7 +37,12 @@ export const postTogether = (labels, id) => post("/api/labels", { labels, as_one
 export const postRemove = (items, id) => post("/api/labels/remove", { items, client_id: id }, { timeout: SLOW_MS });
 
 /** @param {number[]} items @param {string} note @param {boolean} flagged @returns {Promise<{changed: number}>} */
-export const postFlags = (items, note, flagged) => post("/api/flags/many", { items, note, flagged });
+export async function postFlags(items, note, flagged) {
+  const at = Date.now();
+  const answer = await post("/api/flags/many", { items, note, flagged });
+  outbox.flagged(items, at);
+  return answer;
+}
 
 export const postRescan = () => post("/api/rescan", {}, { timeout: 600_000 });
 

@@ -58,7 +58,7 @@ const commands = (page, stage, open) => (event) => {
 
 async function start() {
   const stage = new Stage();
-  const queue = new QuestionQueue(clientId, () => outbox.answers.map(({ item }) => item), (media) => mediaFor(media, stage.picture));
+  const queue = new QuestionQueue(clientId, () => outbox.answered, (media) => mediaFor(media, stage.picture));
   const page = new Labelling(stage, queue);
   page.wait("Loading…");
   foldDescription();

@@ -1,6 +1,7 @@
 /** What every page starts with: the top bar, the banners, and the delivery of unsent answers. */
 import { clientId } from "./client.js";
 import { outbox } from "./outbox.js";
+import { showSetAside } from "./setaside.js";
 import { onStatus, pollNow, startPolling } from "./status.js";
 import { loadTask } from "./task.js";
 import { toast } from "./toast.js";
@@ -15,6 +16,7 @@ export async function startShell() {
     const { row, message } = /** @type {CustomEvent} */ (event).detail;
     toast(`Not saved: ${row.name}: ${message}`, { level: "error" });
   });
+  showSetAside();
   const task = await loadTask();
   outbox.start(task.pool, clientId);
   return task;
