@@ -142,7 +142,7 @@ def test_a_server_that_is_away_sets_nothing_aside(
 
 def test_a_changed_answer_takes_the_place_of_the_one_set_aside(page: Any, server: RunningServer) -> None:
     page.goto(server.base)
-    item, name = question(page)
+    _, name = question(page)
     fail_on(page, '"label":"3"')
     press(page, "3")
     aside(page, name)

@@ -4,9 +4,10 @@
  * @typedef {import("./api.js").BatchItem} BatchItem
  * @typedef {{item: BatchItem, element: HTMLElement, img: HTMLImageElement, isTicked: boolean, label: string|null}} Cell
  */
-import { make, setText } from "./dom.js";
+import { make } from "./dom.js";
 import { percent } from "./format.js";
 import { gridTarget } from "./gridkeys.js";
+import { nameNode } from "./names.js";
 import { onPeek } from "./peeking.js";
 import { enlarge, thumbnails, whenSettled, widthFor } from "./thumbnails.js";
 
@@ -108,7 +109,7 @@ export class BatchGrid {
   #render({ element, item, isTicked, label }) {
     element.setAttribute("aria-checked", String(isTicked));
     element.setAttribute("aria-label", `${item.name}, ${isTicked ? "selected" : label ? `relabelled ${label}` : "set aside"}`);
-    setText(/** @type {Element} */ (element.querySelector(".badge")), label ?? "");
+    element.querySelector(".badge")?.replaceChildren(...(label ? [nameNode(label)] : []));
   }
 
   /** @param {Cell} cell @param {MouseEvent} event */

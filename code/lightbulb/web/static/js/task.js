@@ -2,6 +2,7 @@
 import { getTask } from "./api.js";
 import { classColour, classShape } from "./colours.js";
 import { make, sleep } from "./dom.js";
+import { learnNames, nameNode } from "./names.js";
 
 /** @typedef {import("./api.js").Task} Task @typedef {import("./api.js").LabelClass} LabelClass */
 
@@ -9,7 +10,9 @@ import { make, sleep } from "./dom.js";
 export async function loadTask() {
   for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
     try {
-      return await getTask();
+      const task = await getTask();
+      learnNames(task.label.classes.map(({ name }) => name));
+      return task;
     } catch {
       await sleep(wait); // the banner tells the person why nothing happens
     }
@@ -32,5 +35,5 @@ export function classButtons(classes, choose) {
   return classes.map((each, index) => make("button", {
     type: "button", class: "class-button", "data-class": each.name, title: each.name,
     "aria-keyshortcuts": each.key, onclick: (/** @type {MouseEvent} */ event) => choose(each, event),
-  }, classDot(index), make("span", { class: "class-name" }, each.name), each.key ? make("kbd", {}, each.key) : null));
+  }, classDot(index), make("span", { class: "class-name" }, nameNode(each.name)), each.key ? make("kbd", {}, each.key) : null));
 }
