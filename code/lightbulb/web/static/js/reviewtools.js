@@ -6,7 +6,7 @@ import { areLong, shortName } from "./names.js";
 
 const NARROW = 720; // CSS pixels: a phone
 const THREE_IN_A_ROW = "104"; // size of a thumbnail there, as good as it gets for a thumb
-const LONGEST_NAME = 30; // characters, in a select
+const LONGEST_NAME = 26; // characters, in a select
 const SIZE_STEP = 24; // CSS pixels that + and - change the thumbnails by
 
 /** @type {Record<string, (a: BatchItem, b: BatchItem) => number>} */
