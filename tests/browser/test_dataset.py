@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
 from PIL import Image
@@ -133,7 +134,7 @@ def test_a_rectangle_is_drawn_and_labelled_in_one_step(page: Any, shared: Runnin
     labelled(shared, len(expected))
     page.keyboard.press("Control+z")
     labelled(shared, 0)
-    wait_for_text(page, "#toasts", f"Undid the labels of {len(expected)} items")
+    wait_for_text(page, "#toasts", f"Undid the change of {len(expected)} items")
 
 
 def test_dragging_to_the_edge_scrolls_and_selects_what_comes(page: Any, shared: RunningServer) -> None:
@@ -353,3 +354,66 @@ def drop_file(page: Any, name: str, data: bytes) -> None:
         }""",
         [name, list(data)],
     )
+
+
+def test_a_skip_says_what_keeps_its_label(page: Any, shared: RunningServer) -> None:
+    open_dataset(page, shared)
+    page.click(tile(0))
+    page.click(tile(1), modifiers=["Shift"])
+    page.keyboard.press("4")
+    labelled(shared, 2)
+    wait_for_tile(page, 1, ".tile-state", "^4")
+    page.click(tile(0))
+    page.keyboard.press("s")
+    wait_for_text(page, "#toasts", "Nothing skipped: all of these are labelled, and keep their labels")
+    page.click(tile(1))
+    page.click(tile(3), modifiers=["Shift"])
+    page.keyboard.press("s")
+    said = wait_for_text(page, "#toasts", "Skipped")
+    assert "Skipped 2 items: asked again later. 1 is labelled and keeps its label." in said
+    shared.wait_until("/api/status", lambda now: now["items"]["skipped"] == 2)
+    labelled(shared, 2)
+    page.keyboard.press("u")
+    wait_for_text(page, "#toasts", "Undid the change of 3 items")
+    shared.wait_until("/api/status", lambda now: now["items"]["skipped"] == 0)
+    labelled(shared, 2)
+
+
+def noise(seed: int) -> bytes:
+    """A picture of about a megabyte."""
+    out = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (600, 600, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_progress_is_of_all_that_is_added(page: Any, server: RunningServer) -> None:
+    """Three files, which go in one request, and 25 small ones before them in another."""
+    open_dataset(page, server)
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000},
+    )
+    page.evaluate(
+        """() => {
+          window.seen = [];
+          const [bar, bytes] = ["progress", "bytes"].map((id) => document.querySelector(`#upload-${id}`));
+          new MutationObserver(() => { if (!bar.hidden) window.seen.push([bar.value, bytes.textContent]); })
+            .observe(bar, { attributes: true });
+        }"""
+    )
+    files = [*(picture(shade) for shade in range(25)), *(noise(seed) for seed in range(3))]
+    page.set_input_files(
+        "#file-input",
+        [{"name": f"n{at}.png", "mimeType": "image/png", "buffer": data} for at, data in enumerate(files)],
+    )
+    wait_for_text(page, "#upload-text", r"^28 added\.")
+    seen = page.evaluate("() => window.seen")
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares) and shares[-1] == 1
+    assert len({share for share in shares if 0.05 < share < 0.95}) >= 3
+    total = f"{sum(map(len, files)) / 1e6:.1f} MB"
+    assert all(text.endswith(f" of {total} sent") for _, text in seen)
+    assert page.is_hidden("#upload-bytes")

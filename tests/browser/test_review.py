@@ -245,3 +245,98 @@ def test_where_keys_lead_in_a_grid_with_a_short_last_row(page: Any, proposing: R
         asked,
     )
     assert found == [10, 9, 2, 6, 10, 8, 1, 10, 0, 10, 0, None]
+
+
+def chosen(page: Any) -> dict[str, tuple[bool, str]]:
+    """By item: whether it is ticked, and what it was relabelled."""
+    return {
+        cell.get_attribute("data-item"): (
+            cell.get_attribute("aria-checked") == "true",
+            cell.query_selector(".badge").inner_text(),
+        )
+        for cell in page.query_selector_all(".cell")
+    }
+
+
+@pytest.mark.parametrize("status", [None, 500], ids=["no answer", "500"])
+def test_pictures_that_fail_for_a_moment(page: Any, proposing: RunningServer, status: int | None) -> None:
+    page.route("**/media/**", lambda route: route.abort() if status is None else route.fulfill(status=status))
+    page.goto(f"{proposing.base}/review")
+    page.wait_for_function(
+        "() => { const cells = [...document.querySelectorAll('.cell')];"
+        " return cells.length && cells.every((cell) => cell.classList.contains('late')) }",
+        timeout=WAIT_MS,
+    )
+    page.wait_for_timeout(700)  # they are asked for again, in vain
+    count = page.locator(".cell").count()
+    wait_for_text(page, "#confirm-text", f"^Waiting for {count} images$")
+    assert all(ticked(page)) and page.is_disabled("#confirm")
+    page.keyboard.press("Enter")
+    page.locator(".cell").first.click()  # who sees nothing may leave it out
+    wait_for_text(page, "#confirm-text", f"^Waiting for {count - 1} images$")
+    page.unroute_all(behavior="wait")
+    wait_for_text(page, "#confirm-text", f"^Confirm {count - 1}$")
+    assert ticked(page) == [False] + [True] * (count - 1)
+    assert page.evaluate("() => [...document.querySelectorAll('.cell img')].every((img) => img.naturalWidth)")
+    assert page.locator(".late, .cell-note").count() == 0
+
+
+def test_a_picture_that_never_comes_unticks_its_cell_alone(page: Any, proposing: RunningServer) -> None:
+    gone: list[str] = []
+
+    def take(route: Any) -> None:
+        if "thumbnails" in route.request.url:
+            route.fulfill(json={"thumbnails": {}})  # then each is asked for by itself
+            return
+        item = route.request.url.split("/media/")[1].split("?")[0]
+        gone[:] = gone or [item]
+        if item == gone[0]:
+            error = {"code": "broken_item", "message": "it is gone", "details": []}
+            route.fulfill(status=404, json={"error": error})
+        else:
+            route.continue_()
+
+    page.route("**/media/**", take)
+    open_batch(page, proposing.base)
+    page.wait_for_selector(".cell-note", timeout=WAIT_MS)
+    assert [item for item, (is_ticked, _) in chosen(page).items() if not is_ticked] == gone
+    page.unroute_all(behavior="wait")
+
+
+def test_undo_of_an_earlier_batch_keeps_what_was_changed_in_this_one(
+    page: Any, proposing: RunningServer
+) -> None:
+    open_at(page, proposing, 1440)
+    more = confirmed(page)["confirmed"]
+    proposing.wait_until("/api/status", lambda now: now["model"]["labels"] == 80 + more)
+    open_batch(page, proposing.base)
+    label, number = label_of_batch(page), page.get_attribute("#batch", "data-batch")
+    page.locator(".cell").nth(0).click()
+    page.locator(".cell").nth(2).focus()
+    page.keyboard.press(next(digit for digit in "0123456789" if digit != label))
+    before = chosen(page)
+    assert [is_ticked for is_ticked, _ in before.values()][:4] == [False, True, False, True]
+    with page.expect_response(re.compile("/api/batches/next"), timeout=WAIT_MS) as answered:
+        page.keyboard.press("u")
+    wait_for_text(page, "#toasts", f"Undid a batch of {more}")
+    assert str(answered.value.json()["batch"]) == number
+    page.wait_for_timeout(300)
+    assert chosen(page) == before
+    assert page.evaluate(FOCUSED) == 2 and page.is_enabled("#confirm")
+    proposing.wait_until("/api/status", lambda now: now["model"]["labels"] == 80)
+
+
+def test_all_keys_are_in_a_dialog(page: Any, proposing: RunningServer) -> None:
+    open_at(page, proposing, 360)
+    assert "(0, 1, 2, …)" in value(page, "#key-help")
+    page.locator(".cell").first.focus()
+    page.keyboard.press("?")
+    page.wait_for_selector("#keys-dialog[open]")
+    listed = value(page, "#keys-dialog")
+    assert all(f"\n{digit}\n" in listed for digit in "0123456789"[:-1]) and "Confirm" in listed
+    page.keyboard.press("9")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#keys-dialog", state="hidden")
+    assert all(ticked(page))
+    page.click("#keys")
+    page.wait_for_selector("#keys-dialog[open]")

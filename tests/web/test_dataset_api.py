@@ -121,6 +121,14 @@ def test_a_bulk_is_one_step_and_sending_it_twice_is_harmless(client: FlaskClient
     assert labelled(client) == 0
 
 
+def test_a_skip_leaves_labels_and_says_how_many(client: FlaskClient) -> None:
+    bulk(client, [3, 4], "7")
+    assert error_of(bulk(client, [3, 4], None), 409)["code"] == "nothing_to_skip"
+    assert bulk(client, [3, 5, 6], None).json["kept"] == 1
+    assert labelled(client) == 2 and client.get("/api/status").json["items"]["skipped"] == 2
+    assert bulk(client, [7], "7").json["kept"] == 0
+
+
 def test_a_bulk_is_no_answer_to_a_question(client: FlaskClient, workspace: Workspace) -> None:
     """Held-out items are asked in proportion to the questions: a thousand labels given elsewhere must not
     count as such."""

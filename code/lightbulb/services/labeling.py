@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 
-from lightbulb.errors import InputError, LabelError
+from lightbulb.errors import Conflict, InputError, LabelError
 from lightbulb.records import Answer, GivenAnswer, ItemId
 from lightbulb.services.catalog import Catalog
 from lightbulb.store.answers import AnswerHistory
@@ -34,6 +34,12 @@ class Changes:
         """judged: proposals may have been judged, or such a judgement undone."""
         self._catalog.refresh(touched, judged=judged)
         self.announce()
+
+    def labelled(self, items: Sequence[ItemId]) -> int:
+        """How many of these have a label."""
+        view = self._catalog.view
+        at = view.positions(items)
+        return int((view.labels[at[at >= 0]] >= 0).sum())
 
     def announce(self) -> None:
         for listener in self._listeners:
@@ -69,13 +75,20 @@ class Labeling:
             self._changes.saved({answer.item for answer in answers}, judged=False)
         return saved
 
-    def save_together(self, answers: Sequence[Answer], client_id: str | None = None) -> int:
-        """As `save`, but as one step to undo; gives its action."""
+    def save_together(self, answers: Sequence[Answer], client_id: str | None = None) -> tuple[int, int]:
+        """As `save`, but as one step to undo: (its action, how many of the skipped items keep their label).
+
+        Raises: Conflict (`nothing_to_skip`) if nothing is asked for but to skip items that have a label.
+        """
         self._check(answers)
+        skipped = [answer.item for answer in answers if answer.label is None]
         with self._changes.lock:
+            kept = self._changes.labelled(skipped)
+            if kept == len(answers):
+                raise Conflict("all of these items have a label, which a skip leaves", code="nothing_to_skip")
             action = self._bulk.record(answers, self._annotator, client_id)
             self._changes.saved({answer.item for answer in answers}, judged=False)
-        return action
+        return action, kept
 
     def remove(self, items: Sequence[ItemId], client_id: str | None = None) -> tuple[int, list[ItemId]]:
         """Takes the labels off, as one step to undo: (action, the items that had one).

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lightbulb.services.browsing import SORTS, STATES, ItemFilter
 
 MOST_ANSWERS = 1000  # in one request
-MOST_AS_ONE = 10_000  # items in one bulk action
+MOST_AS_ONE = 100_000  # items in one bulk action
 
 
 class Request(BaseModel):

@@ -32,8 +32,8 @@ def add_labelling(blueprint: APIBlueprint, workspace: Workspace) -> None:
     def labels(body: schemas.LabelsBody) -> dict[str, Any]:
         answers = [Answer(one.item, one.label, one.seconds, one.client_id) for one in body.labels]
         if body.as_one:
-            action = workspace.labeling.save_together(answers, body.client_id)
-            return {"saved": len(answers), "action": action, "actions": [action]}
+            action, kept = workspace.labeling.save_together(answers, body.client_id)
+            return {"saved": len(answers), "action": action, "actions": [action], "kept": kept}
         saved = workspace.labeling.save(answers)
         return {"saved": len(saved), "action": saved[-1], "actions": saved}
 

@@ -100,6 +100,31 @@ export async function json(path, options) {
   }
 }
 
+/**
+ * Sends files, and says how much of them is sent, which fetch does not tell. Resolves to the parsed JSON answer.
+ * @param {string} path @param {FormData} form
+ * @param {{signal: AbortSignal, timeout: number, progress: (bytes: number) => void}} options
+ * @returns {Promise<any>}
+ */
+export const sendForm = (path, form, { signal, timeout, progress }) => new Promise((resolve, reject) => {
+  const sending = new XMLHttpRequest();
+  const fail = (/** @type {string} */ message, code = "network") => reject(new ApiError(message, { code }));
+  sending.open("POST", path);
+  sending.timeout = timeout;
+  if (pool) sending.setRequestHeader("X-Lightbulb-Pool", pool);
+  sending.upload.addEventListener("progress", ({ loaded }) => progress(loaded));
+  sending.addEventListener("load", async () => {
+    report(true);
+    const response = new Response(sending.responseText, { status: sending.status });
+    if (response.ok) response.json().then(resolve, () => fail("The answer was cut short.", "bad_answer"));
+    else reject(await errorFrom(response));
+  });
+  for (const name of ["error", "timeout"]) sending.addEventListener(name, () => { report(false); fail("The server cannot be reached."); });
+  sending.addEventListener("abort", () => fail("No longer wanted.", "aborted"));
+  signal.addEventListener("abort", () => sending.abort(), { once: true });
+  sending.send(form);
+});
+
 /** @param {string} path @param {object} body @param {RequestInit & {timeout?: number}} [options] */
 export const post = (path, body, options) => json(path, {
   ...options, method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" },

@@ -2,11 +2,15 @@
  * The grid of a batch: ticked thumbnails to unselect or to relabel, by mouse, finger or keyboard, with one tab stop.
  *
  * @typedef {import("./api.js").BatchItem} BatchItem
- * @typedef {{item: BatchItem, element: HTMLElement, img: HTMLImageElement, isTicked: boolean, label: string|null}} Cell
+ * @typedef {{item: BatchItem, element: HTMLElement, img: HTMLImageElement, isTicked: boolean, label: string|null, isLate: boolean}} Cell
+ *   isLate: its picture did not come and is asked for again
+ * @typedef {{isTicked: boolean, label: string|null}} Choice
  */
-import { make, setText } from "./dom.js";
+import { make } from "./dom.js";
 import { percent } from "./format.js";
 import { gridTarget } from "./gridkeys.js";
+import { loadAgain } from "./latepictures.js";
+import { nameNode } from "./names.js";
 import { onPeek } from "./peeking.js";
 import { enlarge, thumbnails, whenSettled, widthFor } from "./thumbnails.js";
 
@@ -28,11 +32,12 @@ export class BatchGrid {
     root.addEventListener("pointerleave", () => this.#activate(this.#focused() ?? null));
   }
 
-  /** @param {BatchItem[]} items @returns {Promise<void>} settles once every thumbnail has loaded or failed */
-  show(items) {
+  /** @param {BatchItem[]} items @param {Map<number, Choice>} [chosen] what a person has already changed, by item
+   * @returns {Promise<void>} settles once every thumbnail has loaded or failed */
+  show(items, chosen = new Map()) {
     this.active = this.#anchor = null;
     const images = thumbnails(items, this.thumbnailWidth);
-    this.cells = items.map((item, index) => this.#makeCell(item, images[index]));
+    this.cells = items.map((item, index) => Object.assign(this.#makeCell(item, images[index]), chosen.get(item.item)));
     this.root.replaceChildren(...this.cells.map((cell) => cell.element));
     this.cells.forEach((cell, index) => { cell.element.tabIndex = index === 0 ? 0 : -1; this.#render(cell); });
     return Promise.all(this.cells.map((cell) => this.#settle(cell))).then(() => undefined);
@@ -68,6 +73,14 @@ export class BatchGrid {
     return this.cells.filter((cell) => !cell.isTicked).map(({ item, label }) => ({ item: item.item, label }));
   }
 
+  /** @returns {Map<number, Choice>} what a person has changed, by item */
+  get chosen() {
+    return new Map(this.cells.filter((cell) => !cell.isTicked).map(({ item, isTicked, label }) => [item.item, { isTicked, label }]));
+  }
+
+  /** How many are ticked that nobody can see yet. */
+  get unseen() { return this.cells.filter((cell) => cell.isTicked && cell.isLate).length; }
+
   focusFirst() { this.cells[0]?.element.focus({ preventScroll: true }); }
 
   /** @param {Cell} cell @param {boolean} isTicked @param {string|null} label the other class, or null to set aside */
@@ -86,16 +99,34 @@ export class BatchGrid {
 
   /** @param {Cell} cell */
   async #settle(cell) {
-    if (await whenSettled(cell.img)) return;
+    if (!await whenSettled(cell.img)) await this.#loadAgain(cell);
+  }
+
+  /** A passing failure changes no tick; nobody can vouch for what never can be shown. @param {Cell} cell */
+  async #loadAgain(cell) {
+    if (cell.isLate) return;
+    this.#setLate(cell, true);
+    const isShown = await loadAgain(cell.img, `${cell.item.media}?width=${cell.img.dataset.width}`);
+    this.#setLate(cell, false);
+    if (isShown) return;
     cell.img.replaceWith(make("span", { class: "cell-note" }, `${cell.item.name} cannot be shown`));
-    this.set(cell, false, null); // nobody can vouch for what they cannot see
+    this.set(cell, false, null);
+  }
+
+  /** @param {Cell} cell @param {boolean} isLate */
+  #setLate(cell, isLate) {
+    cell.isLate = isLate;
+    cell.element.classList.toggle("late", isLate);
+    this.#render(cell);
+    this.page.changed();
   }
 
   /** @param {BatchItem} item @param {HTMLImageElement} img @returns {Cell} */
   #makeCell(item, img) {
     const element = make("div", { class: "cell", role: "checkbox", "data-item": item.item, title: `${item.name}: ${percent(item.score)}` },
       img, make("span", { class: "tick" }), make("span", { class: "score" }, percent(item.score)), make("span", { class: "badge" }));
-    const cell = { item, element, img, isTicked: true, label: null };
+    const cell = { item, element, img, isTicked: true, label: null, isLate: false };
+    img.addEventListener("error", () => this.#loadAgain(cell)); // at first, or a larger one later
     element.addEventListener("click", (event) => this.#onClick(cell, event));
     onPeek(element, { save: () => ({ ...cell }), peek: (before) => { this.set(cell, before.isTicked, before.label); this.page.peek(cell); } });
     // a page that scrolls under a resting pointer is no pointing
@@ -105,10 +136,10 @@ export class BatchGrid {
   }
 
   /** @param {Cell} cell */
-  #render({ element, item, isTicked, label }) {
+  #render({ element, item, isTicked, label, isLate }) {
     element.setAttribute("aria-checked", String(isTicked));
-    element.setAttribute("aria-label", `${item.name}, ${isTicked ? "selected" : label ? `relabelled ${label}` : "set aside"}`);
-    setText(/** @type {Element} */ (element.querySelector(".badge")), label ?? "");
+    element.setAttribute("aria-label", `${item.name}, ${isTicked ? "selected" : label ? `relabelled ${label}` : "set aside"}${isLate ? ", its picture is still missing" : ""}`);
+    element.querySelector(".badge")?.replaceChildren(...(label ? [nameNode(label)] : []));
   }
 
   /** @param {Cell} cell @param {MouseEvent} event */

@@ -10,6 +10,11 @@ import { toast } from "./toast.js";
 /** @typedef {import("./api.js").LabelClass} LabelClass */
 
 const DOUBLE_CLICK_MS = 600;
+/** @type {Record<string, string>} */
+const NOTHING_TO_DO = {
+  no_labels: "None of these has a label.",
+  nothing_to_skip: "Nothing skipped: all of these are labelled, and keep their labels.",
+};
 
 export class BulkBar {
   /** @type {Set<number>} items of what is being saved or waits for that */ #busy = new Set();
@@ -56,7 +61,9 @@ export class BulkBar {
 
   skip() {
     const items = this.page.chosen();
-    return this.together(items.map((item) => ({ item, label: null })), `Skipped ${plural(items.length, "item")}: asked again later`);
+    const skips = items.map((item) => ({ item, label: null }));
+    return this.#queue(skips, (id) => postTogether(skips, id), ({ saved, kept }) => `Skipped ${plural(saved - kept, "item")}: asked again later.`
+      + (kept ? ` ${kept} ${kept === 1 ? "is labelled and keeps its label" : "are labelled and keep their labels"}.` : ""));
   }
 
   /** @param {{item: number, label: string|null}[]} labels @param {string} said @returns {Promise<boolean>} */
@@ -103,8 +110,9 @@ export class BulkBar {
       await this.page.done(items);
       return true;
     } catch (error) {
-      this.#closeToast = toast(error.code === "no_labels" ? "None of these has a label."
-        : `Not saved: ${error.message} Your selection is kept.`, { level: error.code === "no_labels" ? "info" : "error" });
+      const isInfo = error.code in NOTHING_TO_DO;
+      this.#closeToast = toast(isInfo ? NOTHING_TO_DO[error.code] : `Not saved: ${error.message} Your selection is kept.`,
+        { level: isInfo ? "info" : "error", ...(isInfo && { ms: 5000 }) });
       return false;
     }
   }

@@ -3,6 +3,7 @@ import { ClassSearch } from "./classsearch.js";
 import { classColour } from "./colours.js";
 import { byId, make, setText } from "./dom.js";
 import { percent } from "./format.js";
+import { BalancedRows } from "./rows.js";
 import { classButtons } from "./task.js";
 
 /** @typedef {import("./api.js").LabelClass} LabelClass */
@@ -13,6 +14,7 @@ const CHOSEN_MS = 180;
 
 export class ClassPicker {
   /** @type {Map<string, HTMLButtonElement>} */ #buttons;
+  /** @type {BalancedRows} */ #rows;
   /** @type {ClassSearch|null} */ search = null;
 
   /** @param {LabelClass[]} classes @param {(chosen: LabelClass, event?: MouseEvent) => void} choose */
@@ -27,7 +29,8 @@ export class ClassPicker {
     if (classes.length >= COMPACT_FROM) root.dataset.many = "";
     root.style.setProperty("--longest", String(Math.max(...classes.map(({ name }) => name.length))));
     root.replaceChildren(...buttons);
-    if (classes.length >= SEARCH_FROM) this.search = new ClassSearch(classes, buttons, choose);
+    this.#rows = new BalancedRows(root, buttons);
+    if (classes.length >= SEARCH_FROM) this.search = new ClassSearch(classes, buttons, { choose, narrowed: () => this.#rows.arrange() });
   }
 
   /** Without a picture there is nothing to choose. @param {boolean} isAnswerable */
@@ -56,7 +59,10 @@ export class ClassPicker {
   showScores(scores, areWanted) {
     const root = byId("classes");
     if (!areWanted && !("scores" in root.dataset)) return;
-    root.toggleAttribute("data-scores", areWanted);
+    if (areWanted !== "scores" in root.dataset) {
+      root.toggleAttribute("data-scores", areWanted);
+      this.#rows.arrange();
+    }
     [...this.#buttons.values()].forEach((button, index) => {
       const score = (areWanted && scores?.[index]) || 0;
       setText(/** @type {Element} */ (button.querySelector(".score")), areWanted && scores ? percent(score, 0) : "");

@@ -20,10 +20,11 @@ function rank(name, wanted) {
 export class ClassSearch {
   /** @type {HTMLButtonElement|null} the one that Enter takes */ #marked = null;
 
-  /** @param {LabelClass[]} classes @param {HTMLButtonElement[]} buttons aligned @param {(chosen: LabelClass) => void} choose */
-  constructor(classes, buttons, choose) {
+  /** @param {LabelClass[]} classes @param {HTMLButtonElement[]} buttons aligned
+   * @param {{choose: (chosen: LabelClass) => void, narrowed: () => void}} page narrowed: others are shown, or in another order */
+  constructor(classes, buttons, page) {
     this.choices = classes.map((each, index) => ({ each, button: buttons[index] }));
-    this.choose = choose;
+    this.page = page;
     this.root = byId("class-search");
     this.input = byId("class-filter");
     this.isNeeded = classes.some(({ key }) => !key);
@@ -49,6 +50,7 @@ export class ClassSearch {
       button.hidden = found === 3;
       button.style.order = String(found);
     }
+    this.page.narrowed();
     const fitting = ranked.filter((choice) => choice.rank < 3).sort((a, b) => a.rank - b.rank);
     setText(byId("class-count"), wanted ? (fitting.length ? plural(fitting.length, "class", "classes") : "no such class") : "");
     this.#mark(wanted ? fitting[0]?.button ?? null : null);
@@ -86,7 +88,7 @@ export class ClassSearch {
     const chosen = this.choices.find(({ button }) => button === this.#marked)?.each;
     if (!chosen) return;
     this.#clear(); // the focus stays: the next class can be typed at once
-    this.choose(chosen);
+    this.page.choose(chosen);
   }
 
   #clear() {

@@ -146,7 +146,7 @@ async function undo() {
 }
 
 async function selectAll() {
-  if (await grid.selectAll()) toast(`The first ${MOST_AT_ONCE} of ${grid.pages.total} are selected: no more are changed at once.`, { ms: 6000 });
+  if (await grid.selectAll()) toast(`Only the first ${MOST_AT_ONCE} of ${grid.pages.total} are selected: no more can be changed in one step.`, { level: "error" });
 }
 
 async function rescan() {

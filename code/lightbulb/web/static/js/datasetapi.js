@@ -1,5 +1,6 @@
 /** What the Dataset page asks of the server, through api.js. */
-import { json, post, query } from "./api.js";
+import { json, post, query, sendForm } from "./api.js";
+import { outbox } from "./outbox.js";
 
 /**
  * @typedef {import("./api.js").ListedItem} ListedItem
@@ -29,14 +30,20 @@ export const getItem = (item) => json(`/api/items/${item}`);
 /** @returns {Promise<{annotators: string[]}>} */
 export const getAnnotators = () => json("/api/annotators");
 
-/** @param {{item: number, label: string|null}[]} labels @param {string} id one name for the whole step */
+/** @param {{item: number, label: string|null}[]} labels @param {string} id one name for the whole step
+ * @returns {Promise<{saved: number, action: number, kept: number}>} kept: skipped, but with a label, which stays */
 export const postTogether = (labels, id) => post("/api/labels", { labels, as_one: true, client_id: id }, { timeout: SLOW_MS });
 
 /** @param {number[]} items @param {string} id @returns {Promise<{removed: number, action: number}>} */
 export const postRemove = (items, id) => post("/api/labels/remove", { items, client_id: id }, { timeout: SLOW_MS });
 
 /** @param {number[]} items @param {string} note @param {boolean} flagged @returns {Promise<{changed: number}>} */
-export const postFlags = (items, note, flagged) => post("/api/flags/many", { items, note, flagged });
+export async function postFlags(items, note, flagged) {
+  const at = Date.now();
+  const answer = await post("/api/flags/many", { items, note, flagged }, { timeout: SLOW_MS });
+  outbox.flagged(items, at);
+  return answer;
+}
 
 export const postRescan = () => post("/api/rescan", {}, { timeout: 600_000 });
 
@@ -46,9 +53,10 @@ export const getSuspects = () => json("/api/suspects", { timeout: SLOW_MS });
 /** @param {number} offset @param {number} limit @returns {Promise<Duplicates>} */
 export const getDuplicates = (offset, limit) => json(`/api/duplicates?${query({ offset, limit })}`, { timeout: SLOW_MS });
 
-/** @param {{file: File, path: string}[]} files @param {AbortSignal} signal @returns {Promise<{added: number, files: Upload[]}>} */
-export function postFiles(files, signal) {
+/** @param {{file: File, path: string}[]} files @param {AbortSignal} signal @param {(bytes: number) => void} progress bytes sent
+ * @returns {Promise<{added: number, files: Upload[]}>} */
+export function postFiles(files, signal, progress) {
   const form = new FormData();
   for (const { file, path } of files) form.append("files", file, path);
-  return json("/api/upload", { method: "POST", body: form, signal, timeout: 300_000 });
+  return sendForm("/api/upload", form, { signal, progress, timeout: 300_000 });
 }

@@ -11,7 +11,7 @@ import { VirtualGrid } from "./virtualgrid.js";
 
 /** @typedef {import("./api.js").ListedItem} ListedItem */
 
-export const MOST_AT_ONCE = 10_000; // items in one bulk action, as the server has it
+export const MOST_AT_ONCE = 100_000; // items in one bulk action, as the server has it
 const HOLD_MS = 450; // a finger that rests this long selects
 const PAGE_ROWS = 4;
 
@@ -116,7 +116,9 @@ export class ItemGrid {
       const item = this.pages.get(Number(/** @type {HTMLElement} */ (cell).dataset.index));
       cell.setAttribute("aria-selected", String(this.selection.has(item?.item)));
     }
-    setText(byId("selected-count"), `${this.selection.size} selected`);
+    const { size } = this.selection;
+    const isCut = size === MOST_AT_ONCE && this.pages.total > size;
+    setText(byId("selected-count"), isCut ? `${size} of ${this.pages.total} selected` : `${size} selected`);
   }
 
   #listen() {

@@ -3,7 +3,7 @@ import { ClassPicker } from "./classpicker.js";
 import { clientId } from "./client.js";
 import { byId, settings } from "./dom.js";
 import { FlagDialog } from "./flagdialog.js";
-import { keysDialog } from "./keysdialog.js";
+import { keysDialog, labelKeys } from "./keysdialog.js";
 import { onShortcuts } from "./keys.js";
 import { Labelling } from "./labelling.js";
 import { outbox } from "./outbox.js";
@@ -58,7 +58,7 @@ const commands = (page, stage, open) => (event) => {
 
 function start() {
   const stage = new Stage();
-  const queue = new QuestionQueue(clientId, () => outbox.answers.map(({ item }) => item), (media) => mediaFor(media, stage.picture));
+  const queue = new QuestionQueue(clientId, () => outbox.answered, (media) => mediaFor(media, stage.picture));
   const page = new Labelling(stage, queue);
   page.wait("Loading…");
   foldDescription();
@@ -72,7 +72,7 @@ function start() {
   const { classes } = task.label;
   page.begin(new ClassPicker(classes, (chosen, click) => page.choose(chosen, click)));
   onStatus((status) => page.onStatus(status));
-  const showKeys = keysDialog(classes);
+  const showKeys = keysDialog(classes, labelKeys());
   byId("flag").addEventListener("click", flag);
   byId("keys").addEventListener("click", showKeys);
   onShortcuts({

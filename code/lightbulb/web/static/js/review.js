@@ -4,8 +4,10 @@ import { setProblem } from "./banners.js";
 import { BatchGrid } from "./batchgrid.js";
 import { clientId } from "./client.js";
 import { announce, byId, make, setText, sleep } from "./dom.js";
-import { percent } from "./format.js";
+import { percent, plural } from "./format.js";
+import { keysDialog, REVIEW_KEYS } from "./keysdialog.js";
 import { onShortcuts } from "./keys.js";
+import { shortName } from "./names.js";
 import { renderAudit, renderOffers } from "./offer.js";
 import { outbox } from "./outbox.js";
 import { Preview } from "./preview.js";
@@ -19,6 +21,8 @@ import { isUndoing, undoLast } from "./undo.js";
 
 const ASK_AGAIN_MS = 3000;
 const LONGEST_WAIT_MS = 8000;
+const KEYS_NAMED = 3;
+const LONGEST_NAME = 20; // characters
 const SHORTEST_LOOK_MS = 300; // a second press of Enter must not confirm what nobody has seen
 
 const stopwatch = new Stopwatch();
@@ -32,30 +36,46 @@ let isLoaded = false; // the thumbnails are there to be looked at
 let retry = 0;
 let asked = 0; // counts requests for a batch: only the answer to the newest is shown
 let closeToast = () => {};
+let showKeys = () => {};
+
+/** Nobody confirms what they have not seen. */
+const canConfirm = () => !isBusy && isLoaded && grid.unseen === 0;
 
 function renderCount() {
   const ticked = grid.cells.length - grid.rejected.length;
+  const { unseen } = grid;
   setText(byId("batch-selected"), `${ticked} selected`);
-  setText(byId("confirm-text"), isLoaded ? `Confirm ${ticked}` : "Loading…");
-  byId("confirm").disabled = isBusy || !isLoaded;
+  setText(byId("confirm-text"), !isLoaded ? "Loading…" : unseen ? `Waiting for ${plural(unseen, "image")}` : `Confirm ${ticked}`);
+  byId("confirm").disabled = !canConfirm();
   preview.render();
+}
+
+/** What is said of the batch. @param {import("./api.js").Batch} next */
+function renderHead(next) {
+  byId("headline").replaceChildren("Unselect everything that is not a ", make("em", {}, `“${next.label}”`));
+  setText(byId("batch-count"), `${next.items.length} of ${next.candidates} proposed`);
+  renderAudit(next.audit, task.confidence);
+  renderBrush(classes, next.label);
 }
 
 /** @param {import("./api.js").Batch} next */
 async function show(next) {
+  // after an undo, say: what a person has changed of it stays
+  const chosen = batch?.label === next.label ? grid.chosen : undefined;
+  if (batch?.batch === next.batch && isShown(next.items)) {
+    renderHead(Object.assign(batch, next));
+    return;
+  }
   batch = next;
   isLoaded = false;
   preview.close();
   byId("nothing").hidden = true;
   byId("batch").hidden = false;
   byId("batch").dataset.batch = String(next.batch);
-  byId("headline").replaceChildren("Unselect everything that is not a ", make("em", {}, `“${next.label}”`));
-  setText(byId("batch-count"), `${next.items.length} of ${next.candidates} proposed`);
-  renderAudit(next.audit, task.confidence);
-  renderBrush(classes, next.label);
+  renderHead(next);
   const hadFocus = document.activeElement;
   const items = next.items.map((item, place) => ({ ...item, place }));
-  const loaded = grid.show(items.sort(chosenOrder()));
+  const loaded = grid.show(items.sort(chosenOrder()), chosen);
   renderCount();
   window.scrollTo({ top: 0 });
   if (!hadFocus || hadFocus === document.body || !hadFocus.isConnected || hadFocus.id === "confirm") grid.focusFirst();
@@ -66,6 +86,12 @@ async function show(next) {
   isLoaded = true;
   renderCount();
   fetchAhead(next.ahead, grid.thumbnailWidth);
+}
+
+/** Whether these are the items on the screen. @param {import("./api.js").BatchItem[]} items */
+function isShown(items) {
+  const shown = new Set(grid.cells.map(({ item }) => item.item));
+  return items.length === shown.size && items.every(({ item }) => shown.has(item));
 }
 
 function showNothing() {
@@ -101,7 +127,7 @@ async function loadNext(label = wantedClass()) {
 }
 
 async function confirm() {
-  if (!batch?.batch || isBusy || !isLoaded || preview.isOpen) return;
+  if (!batch?.batch || !canConfirm() || preview.isOpen) return;
   const { batch: id, label } = batch;
   isBusy = true;
   renderCount();
@@ -153,13 +179,16 @@ function listen() {
     if (batch || byId("nothing").hidden || !items.proposed || isBusy) return;
     if (!wantedClass() || proposed[wantedClass()]) loadNext(); // proposals have just come
   });
-  onShortcuts({ undo, classes: task.label.classes, choose: relabel, other });
+  showKeys = keysDialog(task.label.classes, REVIEW_KEYS);
+  byId("keys").addEventListener("click", () => showKeys());
+  onShortcuts({ undo, classes: task.label.classes, choose: relabel, other, enabled: () => !byId("keys-dialog").open });
 }
 
 /** @param {KeyboardEvent} event @returns {boolean} whether the key was used */
 function other({ key }) {
   if (key === "Enter") confirm();
   else if (key.toLowerCase() === "z") zoom();
+  else if (key === "?") showKeys();
   else return sizeKey(key);
   return true;
 }
@@ -174,8 +203,10 @@ async function start() {
   classes = task.label.classes.map(({ name }) => name);
   listen();
   setText(byId("nothing-text"), `The model proposes labels once it is sure enough (confidence ${percent(task.confidence, 0)}). They appear here by themselves.`);
-  const keys = task.label.classes.filter(({ key }) => key).map(({ key, name }) => (key === name ? key : `${key} for ${name}`));
-  setText(byId("key-help"), `A class key (${keys.join(", ")}) gives the image under the pointer or the focus that class.`);
+  const keys = task.label.classes.filter(({ key }) => key);
+  const named = keys.slice(0, KEYS_NAMED).map(({ key, name }) => (key === name ? key : `${key} for ${shortName(name, LONGEST_NAME)}`));
+  if (keys.length > KEYS_NAMED) named.push("…");
+  setText(byId("key-help"), `A class key (${named.join(", ")}) gives the image under the pointer or the focus that class.`);
   await loadNext();
 }
 

@@ -1,10 +1,12 @@
 /** Review's settings: which class, what unselecting means, in which order, how large. */
 import { byId, make, setText, settings } from "./dom.js";
+import { areLong, shortName } from "./names.js";
 
 /** @typedef {import("./api.js").BatchItem} BatchItem */
 
 const NARROW = 720; // CSS pixels: a phone
 const THREE_IN_A_ROW = "104"; // size of a thumbnail there, as good as it gets for a thumb
+const LONGEST_NAME = 26; // characters, in a select
 const SIZE_STEP = 24; // CSS pixels that + and - change the thumbnails by
 
 /** @type {Record<string, (a: BatchItem, b: BatchItem) => number>} */
@@ -29,7 +31,8 @@ const mostProposed = () => Object.keys(counts).reduce((most, name) => (counts[na
  */
 export function listenToClass(classes, changed) {
   const select = byId("class-choice");
-  select.append(...classes.map((name) => make("option", { value: name }, name)));
+  byId("review-tools").toggleAttribute("data-long", areLong());
+  select.append(...classes.map((name) => make("option", { value: name, title: name }, shortName(name, LONGEST_NAME))));
   const show = () => { select.value = classes.includes(wantedClass()) ? wantedClass() : ""; };
   if (!classes.includes(wantedClass())) history.replaceState(null, "", location.pathname);
   show();
@@ -49,7 +52,7 @@ export function chooseAnyClass() {
 export function renderClassCounts(proposed) {
   counts = proposed;
   for (const option of byId("class-choice").options) {
-    if (option.value) setText(option, `${option.value} (${proposed[option.value] ?? 0})`);
+    if (option.value) setText(option, `${shortName(option.value, LONGEST_NAME)} (${proposed[option.value] ?? 0})`);
   }
 }
 
@@ -58,7 +61,7 @@ export function renderBrush(classes, label) {
   const others = classes.filter((name) => name !== label);
   const before = byId("brush").value;
   byId("brush").replaceChildren(make("option", { value: "" }, "just set aside"),
-    ...others.map((name) => make("option", { value: name }, `it is ${name}`)));
+    ...others.map((name) => make("option", { value: name, title: name }, `it is ${shortName(name, LONGEST_NAME)}`)));
   byId("brush").value = others.includes(before) ? before : "";
 }
 

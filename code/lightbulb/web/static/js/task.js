@@ -1,6 +1,7 @@
 /** How the classes of the task look. */
 import { classColour, classShape } from "./colours.js";
 import { make } from "./dom.js";
+import { nameNode } from "./names.js";
 
 /** @typedef {import("./api.js").LabelClass} LabelClass */
 
@@ -20,5 +21,5 @@ export function classButtons(classes, choose) {
   return classes.map((each, index) => make("button", {
     type: "button", class: "class-button", "data-class": each.name, title: each.name,
     "aria-keyshortcuts": each.key, onclick: (/** @type {MouseEvent} */ event) => choose(each, event),
-  }, classDot(index), make("span", { class: "class-name" }, each.name), each.key ? make("kbd", {}, each.key) : null));
+  }, classDot(index), make("span", { class: "class-name" }, nameNode(each.name)), each.key ? make("kbd", {}, each.key) : null));
 }

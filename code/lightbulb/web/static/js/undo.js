@@ -26,7 +26,7 @@ export async function undoLast() {
     withdrawActions();
     toast(undone.kind === "batch" ? `Undid a batch of ${undone.items.length}`
       : undone.kind === "accept" ? `Undid accepting ${undone.items.length}`
-      : undone.kind === "bulk" ? `Undid the labels of ${plural(undone.items.length, "item")}`
+      : undone.kind === "bulk" ? `Undid the change of ${plural(undone.items.length, "item")}`
       : undone.kind === "clear" ? `Put back ${plural(undone.items.length, "label")}` : undone.items.length > 1
       ? `Undid ${plural(undone.items.length, "answer")}` : "Undone");
     pollNow();

@@ -2,7 +2,7 @@
 import { postFiles } from "./datasetapi.js";
 import { byId, make, setText } from "./dom.js";
 import { filesChosen, filesDropped } from "./droppedfiles.js";
-import { plural } from "./format.js";
+import { bytesText, plural } from "./format.js";
 import { pollNow } from "./status.js";
 
 /** @typedef {import("./droppedfiles.js").FoundFile} FoundFile */
@@ -11,11 +11,16 @@ import { pollNow } from "./status.js";
 const MOST_FILES = 25; // in one request
 const MOST_BYTES = 16e6;
 const MOST_LISTED = 200;
+const NOTHING = { total: 0, done: 0, bytes: 0, sent: 0, coming: 0, added: 0, known: 0, refused: 0 };
+
+/** @param {FoundFile[]} files */
+const bytesOf = (files) => files.reduce((sum, { file }) => sum + file.size, 0);
 
 export class Uploader {
   /** @type {FoundFile[]} */ #waiting = [];
   /** @type {AbortController|null} */ #abort = null;
-  #count = { total: 0, done: 0, bytes: 0, sent: 0, added: 0, known: 0, refused: 0 };
+  /** total, done: files; bytes, sent: of those that can be added; coming: bytes of the request on its way */
+  #count = { ...NOTHING };
 
   /** @param {Rules} rules @param {() => void} done called when new items may be there */
   constructor(rules, done) {
@@ -49,7 +54,7 @@ export class Uploader {
   /** @param {FoundFile[]} files */
   add(files) {
     if (!this.#abort) {
-      this.#count = { total: 0, done: 0, bytes: 0, sent: 0, added: 0, known: 0, refused: 0 };
+      this.#count = { ...NOTHING };
       byId("upload-problems").replaceChildren();
     }
     byId("upload").hidden = false;
@@ -59,7 +64,7 @@ export class Uploader {
       if (problem) { this.#count.done += 1; this.#refuse(path, problem); }
       return !problem;
     });
-    this.#count.bytes += good.reduce((sum, { file }) => sum + file.size, 0);
+    this.#count.bytes += bytesOf(good);
     this.#waiting.push(...good);
     this.#render();
     if (!this.#abort) this.#send();
@@ -78,7 +83,7 @@ export class Uploader {
     while (this.#waiting.length && !abort.signal.aborted) {
       const some = this.#next();
       try {
-        const { files } = await postFiles(some, abort.signal);
+        const { files } = await postFiles(some, abort.signal, (sent) => this.#onSent(Math.min(sent, bytesOf(some))));
         for (const { name, result, problem } of files) {
           this.#count[result] += 1;
           if (problem) this.#list(name, problem);
@@ -89,7 +94,8 @@ export class Uploader {
         if (error.code !== "unusable_files" && error.status !== 413) break;
       }
       this.#count.done += some.length;
-      this.#count.sent += some.reduce((sum, { file }) => sum + file.size, 0);
+      this.#count.sent += bytesOf(some);
+      this.#count.coming = 0;
       this.#render();
     }
     this.#abort = null;
@@ -97,6 +103,12 @@ export class Uploader {
     this.#render();
     pollNow();
     if (this.#count.added) this.done();
+  }
+
+  /** @param {number} bytes of the request on its way */
+  #onSent(bytes) {
+    this.#count.coming = bytes;
+    this.#renderProgress();
   }
 
   /** As many files as fit into one request. */
@@ -135,13 +147,20 @@ export class Uploader {
   }
 
   #render() {
-    const { total, done, bytes, sent, added, known, refused } = this.#count;
+    const { total, done, added, known, refused } = this.#count;
     const isRunning = this.#abort !== null || this.#waiting.length > 0;
     const parts = [`${added} added`, known ? `${known} already there` : "", refused ? `${refused} refused` : ""].filter(Boolean).join(", ");
     setText(byId("upload-text"), isRunning ? `Adding ${plural(total, "file")}: ${done} done${refused ? `, ${refused} refused` : ""}` : `${parts}.`);
-    byId("upload-progress").hidden = !isRunning;
-    byId("upload-progress").value = bytes ? sent / bytes : done / Math.max(1, total);
+    byId("upload-progress").hidden = byId("upload-bytes").hidden = !isRunning;
+    this.#renderProgress();
     byId("upload-cancel").hidden = !isRunning;
     byId("upload-close").hidden = isRunning;
+  }
+
+  /** Over all files, whichever request they go with. */
+  #renderProgress() {
+    const { total, done, bytes, sent, coming } = this.#count;
+    byId("upload-progress").value = bytes ? (sent + coming) / bytes : done / Math.max(1, total);
+    setText(byId("upload-bytes"), bytes ? `${bytesText(sent + coming)} of ${bytesText(bytes)} sent` : "");
   }
 }
