@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ class Learner:
         self._snapshot: Snapshot | None = None
         self._published = threading.Condition()
         self._items_revision = -1
-        self._stream: Iterator[EncodedChunk] | None = None
+        self._stream: Generator[EncodedChunk, None, None] | None = None
         self._fitted: CatalogView | None = None  # the labels that the snapshot knows
         self._former: Encoder | None = None  # of a snapshot made before the config named another encoder
         self._unscored = 0
@@ -186,6 +186,8 @@ class Learner:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)  # a download that hangs must not hold up the end
+        if self._stream is not None and not self._thread.is_alive():
+            self._stream.close()  # else its threads would go on, and the process end only after them
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -340,7 +342,7 @@ class Learner:
         if due and self._can_fit(view):
             self._fit(view)
 
-    def _new_stream(self, view: CatalogView) -> Iterator[EncodedChunk]:
+    def _new_stream(self, view: CatalogView) -> Generator[EncodedChunk, None, None]:
         """The next slice to encode: what is labelled already first, then in random order.
 
         A random order makes what is encoded so far a sample of the whole, in whatever order files lie.
