@@ -258,6 +258,22 @@ def test_an_onnx_file_that_takes_one_image_at_a_time(digits: Path, tmp_path: Pat
     np.testing.assert_allclose(one_by_one.encode(inputs), together.encode(inputs), rtol=1e-2)
 
 
+class Alone(Tiny):
+    """One image's shape is written into it, as tracing may do."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.convolution(x)).mean((2, 3)).reshape(1, -1)
+
+
+def test_a_torchscript_file_that_takes_one_image_at_a_time(digits: Path, tmp_path: Path) -> None:
+    torch.jit.script(Alone().eval()).save(str(tmp_path / "alone.pt"))
+    encoder = load({"encoder": str(tmp_path / "alone.pt")}, tmp_path)
+    inputs = [encoder.prepare(file.read_bytes()) for file in sorted((digits / "digits").iterdir())[:3]]
+    wanted = np.concatenate([encoder.encode([one]) for one in inputs])
+    assert encoder.batch == 1 and wanted.shape == (3, 6)
+    np.testing.assert_array_equal(encoder.encode(inputs), wanted)
+
+
 def test_what_is_no_encoder_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.pt").write_text("no network")
     (tmp_path / "bad.onnx").write_text("no network")
