@@ -49,6 +49,7 @@ def opened(config: Config, **options: Any) -> Iterator[Workspace]:
     try:
         yield workspace
     finally:
+        workspace.learner.stop()
         workspace.database.close()
 
 

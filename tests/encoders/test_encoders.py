@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,11 +17,12 @@ import requests
 
 import lightbulb.encoders
 from lightbulb.config import Config
-from lightbulb.encoders import Encoder
+from lightbulb.encoders import Encoder, embed
 from lightbulb.encoders.embed import content_hash, encode_files
 from lightbulb.encoders.torch_images import ImageInput, TorchImages, pool_map
 from lightbulb.encoders.torchvision_model import without_auxiliary
 from lightbulb.errors import InputError, WeightsError
+from lightbulb.records import Float16s
 from lightbulb.registry import discover
 from lightbulb.services.plugins import encoder_named
 from lightbulb.torch_setup import has_bfloat16, keep_to_one_thread, torch, torch_threads
@@ -143,6 +146,70 @@ def test_files_are_encoded_once_and_broken_ones_named(encoder: Encoder, digits: 
     assert "not an image" in broken[8] and "cannot be read" in broken[99] and len(broken) == 2
 
 
+class Slow(Encoder):
+    """Numbers → themselves. Counts what it encoded, and how many threads did at a time."""
+
+    name: ClassVar[str] = "slow"
+    data_type: ClassVar[str] = "numbers"
+    dim = batch = 1
+
+    def __init__(self, side_by_side: int) -> None:
+        self.side_by_side = side_by_side
+        self.encoded: list[int] = []
+        self.inside = self.most_inside = 0
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, config: Config) -> Encoder:
+        raise NotImplementedError
+
+    def prepare(self, data: bytes) -> int:
+        return int(data)
+
+    def encode(self, inputs: Sequence[object]) -> Float16s:
+        with self._lock:
+            self.inside += 1
+            self.most_inside = max(self.most_inside, self.inside)
+        time.sleep(0.005)
+        numbers = [int(str(one)) for one in inputs]
+        with self._lock:
+            self.inside -= 1
+            self.encoded += numbers
+        return np.array(numbers, dtype=np.float16)[:, None]
+
+
+def numbered(folder: Path, count: int) -> list[tuple[int, Path]]:
+    files = [(number, folder / str(number)) for number in range(count)]
+    for number, path in files:
+        path.write_text(str(number))
+    return files
+
+
+def test_the_encoder_says_how_many_batches_it_takes_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU's memory holds one; as many as there are cores would not fit."""
+    monkeypatch.setattr(embed, "CORES", 4)
+    for side_by_side in (1, 2):
+        encoder = Slow(side_by_side)
+        chunks = list(encode_files(encoder, numbered(tmp_path, 60), cached=lambda _: False, chunk=5))
+        assert [item for chunk in chunks for item in chunk.contents] == list(range(60))
+        assert encoder.most_inside == side_by_side
+        assert np.concatenate([chunk.embeddings for chunk in chunks])[:, 0].tolist() == list(range(60))
+
+
+def test_who_ends_early_does_not_wait_for_whole_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed, "CORES", 2)
+    encoder = Slow(2)
+    stream = encode_files(encoder, numbered(tmp_path, 200), cached=lambda _: False, chunk=40)
+    next(stream)
+    before = len(encoder.encoded)
+    stream.close()
+    assert len(encoder.encoded) <= before + 4 and encoder.inside == 0
+
+
 def test_weights_of_another_architecture(tmp_path: Path) -> None:
     torch.save({"0.weight": torch.zeros(3)}, tmp_path / "other.pth")
     config = config_for(tmp_path, tmp_path, model={"weights": str(tmp_path / "other.pth")})
@@ -189,6 +256,22 @@ def test_an_onnx_file_that_takes_one_image_at_a_time(digits: Path, tmp_path: Pat
     assert one_by_one.image_size == 32
     inputs = [one_by_one.prepare(file.read_bytes()) for file in sorted((digits / "digits").iterdir())[:3]]
     np.testing.assert_allclose(one_by_one.encode(inputs), together.encode(inputs), rtol=1e-2)
+
+
+class Alone(Tiny):
+    """One image's shape is written into it, as tracing may do."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.convolution(x)).mean((2, 3)).reshape(1, -1)
+
+
+def test_a_torchscript_file_that_takes_one_image_at_a_time(digits: Path, tmp_path: Path) -> None:
+    torch.jit.script(Alone().eval()).save(str(tmp_path / "alone.pt"))
+    encoder = load({"encoder": str(tmp_path / "alone.pt")}, tmp_path)
+    inputs = [encoder.prepare(file.read_bytes()) for file in sorted((digits / "digits").iterdir())[:3]]
+    wanted = np.concatenate([encoder.encode([one]) for one in inputs])
+    assert encoder.batch == 1 and wanted.shape == (3, 6)
+    np.testing.assert_array_equal(encoder.encode(inputs), wanted)
 
 
 def test_what_is_no_encoder_is_named(tmp_path: Path) -> None:

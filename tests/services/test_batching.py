@@ -149,6 +149,25 @@ def test_an_encoder_that_uses_all_cores_itself_gets_one_batch_at_a_time(pool: Th
     batching.stop()
 
 
+def test_an_encoder_that_loses_rows_is_an_error() -> None:
+    class Forgetful(Recorder):
+        def encode(self, inputs: Sequence[object]) -> Float16s:
+            return super().encode(inputs)[:1]
+
+    def ask() -> None:
+        try:
+            batching.encode(Forgetful(), [1, 2, 3, 4, 5])
+        except ValueError as error:
+            errors.append(str(error))
+
+    batching, errors = Batching(most=8, cores=2), list[str]()
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(WAIT_SECONDS)
+    assert [error for error in errors if "inputs gave embeddings (1, 2)" in error]
+    batching.stop()
+
+
 def test_each_encoder_has_its_own_batches(batching: Batching, pool: ThreadPoolExecutor) -> None:
     old, new = Recorder(1), Recorder(2)
     futures = queue_up(batching, pool, old, [(old, [1]), (new, [2]), (old, [3])])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,6 +51,16 @@ def test_encoding_goes_on_where_it_was_cut_off(
         learn(workspace)
         assert workspace.learner.status().encoded == 60
     assert sum(sizes) == 60 - CHUNK
+
+
+def test_nothing_is_encoded_after_the_stop(pool: Path, tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    with opened(config_for(tmp_path, pool)) as workspace:
+        workspace.learner.step()
+        workspace.learner.step()  # one chunk; others are in hand
+        encoding = {one for one in threading.enumerate() if one.name.startswith("encode")} - before
+        assert encoding
+    assert not any(one.is_alive() for one in encoding)
 
 
 def test_the_last_model_is_served_at_once_after_a_restart(

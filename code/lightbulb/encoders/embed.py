@@ -6,9 +6,10 @@ That cores share the network's every layer, and decode beside, gives a third few
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,20 @@ class _Prepared:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What the chunks of one call share.
+
+    turns: at the encoder, as many at a time as it is fastest with: on a GPU a second batch may not fit beside
+    the first. abandoned: nobody waits for the embeddings any longer.
+    """
+
+    encoder: Encoder
+    cached: Callable[[str], bool]
+    turns: threading.Semaphore
+    abandoned: threading.Event
+
+
 def content_hash(data: bytes) -> str:
     """blake2b, 32 bytes as hex: the identity of a file's content."""
     return hashlib.blake2b(data, digest_size=32).hexdigest()
@@ -56,8 +71,8 @@ def encode_files(
     *,
     cached: Callable[[str], bool],
     chunk: int | None = None,
-) -> Iterator[EncodedChunk]:
-    """Encodes files; chunks come in the order given.
+) -> Generator[EncodedChunk, None, None]:
+    """Encodes files; chunks come in the order given. Closed early, it waits for the batches in hand.
 
     cached: whether a content hash needs no encoding any more. chunk: files in one; by default as many as the
     encoder is fastest with.
@@ -65,45 +80,55 @@ def encode_files(
     size = chunk or max(CHUNK, encoder.batch)
     waiting = deque(files[start : start + size] for start in range(0, len(files), size))
     running: deque[Future[EncodedChunk]] = deque()
+    work = _Work(encoder, cached, threading.Semaphore(encoder.side_by_side), threading.Event())
     with ThreadPoolExecutor(CORES, "encode", initializer=keep_to_one_thread) as pool:
         try:
             while waiting or running:
                 while (
                     waiting and len(running) <= CORES
                 ):  # one more, so that none of them waits for the caller
-                    running.append(pool.submit(_encode_chunk, encoder, waiting.popleft(), cached))
+                    running.append(pool.submit(_encode_chunk, work, waiting.popleft()))
                 yield running.popleft().result()
         finally:
+            work.abandoned.set()
             for future in running:
                 future.cancel()
 
 
-def _encode_chunk(
-    encoder: Encoder, files: Sequence[tuple[ItemId, Path]], cached: Callable[[str], bool]
-) -> EncodedChunk:
-    prepared = [_prepare(encoder, item, path, cached) for item, path in files]
+def _encode_chunk(work: _Work, files: Sequence[tuple[ItemId, Path]]) -> EncodedChunk:
+    prepared = [_prepare(work, item, path) for item, path in files]
     contents = {one.item: one.content for one in prepared if one.content is not None}
     inputs = {
         one.content: one.network_input
         for one in prepared
         if one.content is not None and one.network_input is not None
     }
-    embeddings = (
-        encoder.encode(list(inputs.values())) if inputs else np.empty((0, encoder.dim), dtype=np.float16)
-    )
+    embeddings = _encode(work, list(inputs.values()))
     broken = {one.item: one.problem for one in prepared if one.problem is not None}
     return EncodedChunk(contents, tuple(inputs), embeddings, broken)
 
 
-def _prepare(encoder: Encoder, item: ItemId, path: Path, cached: Callable[[str], bool]) -> _Prepared:
+def _encode(work: _Work, inputs: Sequence[object]) -> Float16s:
+    """Raises: CancelledError between two batches, once the work is abandoned."""
+    encoder = work.encoder
+    parts = [np.empty((0, encoder.dim), dtype=np.float16)]
+    for start in range(0, len(inputs), encoder.batch):
+        with work.turns:
+            if work.abandoned.is_set():
+                raise CancelledError
+            parts.append(encoder.encode(inputs[start : start + encoder.batch]))
+    return np.concatenate(parts)
+
+
+def _prepare(work: _Work, item: ItemId, path: Path) -> _Prepared:
     try:
         data = path.read_bytes()
     except OSError as error:
         return _Prepared(item, problem=f"cannot be read: {error.strerror}")
     content = content_hash(data)
-    if cached(content):
+    if work.cached(content):
         return _Prepared(item, content)
     try:
-        return _Prepared(item, content, encoder.prepare(data))
+        return _Prepared(item, content, work.encoder.prepare(data))
     except InputError as error:
         return _Prepared(item, problem=error.message)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lightbulb.config import Config
-from lightbulb.encoders.torch_images import ImageInput, TorchImages, pool_map
+from lightbulb.encoders.torch_images import ImageInput, TorchImages, pool_map, smooth_pictures
 from lightbulb.errors import WeightsError
 from lightbulb.torch_setup import torch
 
@@ -42,6 +42,7 @@ class TorchScriptFile(TorchImages):
         self.weights_name = path.name
         try:
             self.dim = self.measured_dim()
+            self.batch = self.batch if self._takes_several() else 1
             self.threads = self.soonest_threads()
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:
             reason = str(error).strip().splitlines()[-1]
@@ -65,6 +66,15 @@ class TorchScriptFile(TorchImages):
             device=config.model.device,
             max_pixels=config.server.max_pixels,
         )
+
+    def _takes_several(self) -> bool:
+        """A traced network may have one image's shape written into it."""
+        pictures = smooth_pictures(2, self.image_size)
+        try:
+            with torch.inference_mode():
+                return self._encode(pictures).shape == (2, self.dim)
+        except RuntimeError:
+            return False
 
     def pool(self, features: torch.Tensor) -> torch.Tensor:
         if features.ndim not in (2, 4):

@@ -158,8 +158,11 @@ class Batching:
 
     def _encode(self, parts: Sequence[_Part]) -> None:
         try:
-            inputs = [one for part in parts for one in part.inputs]
-            embeddings = parts[0].request.encoder.encode(inputs)
+            encoder, inputs = parts[0].request.encoder, [one for part in parts for one in part.inputs]
+            embeddings = encoder.encode(inputs)
+            # nobody may wait for a row that never comes
+            if embeddings.shape != (len(inputs), encoder.dim):
+                raise ValueError(f"{len(inputs)} inputs gave embeddings {embeddings.shape}")
         except Exception as error:
             if len(parts) == 1:
                 self._fail(parts[0].request, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +29,13 @@ class Encoding:
         self._catalog = catalog
         self._items = items
         self._seed = seed
-        self._stream: Iterator[EncodedChunk] | None = None
+        self._stream: Generator[EncodedChunk, None, None] | None = None
         self._pool: EncodedPool | None = None  # that the stream is for
 
     def begin_anew(self) -> None:
-        """The items, or their order of importance, are others now."""
+        """The items, or their order of importance, are others now; or nothing more is to be encoded."""
+        if self._stream is not None:
+            self._stream.close()
         self._stream = None
 
     def step(self, pool: EncodedPool, encoder: Encoder, view: CatalogView) -> int:
@@ -53,7 +55,9 @@ class Encoding:
         pool.add(chunk.contents, chunk.broken)
         return len(chunk.contents)
 
-    def _new_stream(self, pool: EncodedPool, encoder: Encoder, view: CatalogView) -> Iterator[EncodedChunk]:
+    def _new_stream(
+        self, pool: EncodedPool, encoder: Encoder, view: CatalogView
+    ) -> Generator[EncodedChunk, None, None]:
         """The next slice to encode: what is labelled already first, then in random order.
 
         A random order makes what is encoded so far a sample of the whole, in whatever order files lie.

@@ -180,7 +180,8 @@ class Learner:
         self._worker.start()
 
     def stop(self) -> None:
-        self._worker.stop()
+        if self._worker.stop():
+            self._encoding.begin_anew()  # else its threads would go on, and the process end only after them
 
     def wake(self) -> None:
         """There may be something to do."""

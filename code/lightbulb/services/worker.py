@@ -33,11 +33,13 @@ class Worker:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
+        """Returns whether the thread has ended, which it does after the step in hand."""
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)  # a download that hangs must not hold up the end
+        return not self._thread.is_alive()
 
     def wake(self) -> None:
         """There may be something to do."""

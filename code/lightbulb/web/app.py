@@ -104,5 +104,6 @@ def _headers(response: Response) -> Response:
     elif request.endpoint == "static" and response.status_code == 200:
         response.headers["Cache-Control"] = f"public, max-age={KEPT_SECONDS}, immutable"
     elif request.endpoint and request.endpoint.startswith("pages."):
-        response.headers["Cache-Control"] = "no-cache"  # it holds the task, and names scripts of this version
+        # Back shows what is kept, "no-cache" or not: an old task
+        response.headers["Cache-Control"] = "no-store"
     return response
