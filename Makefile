@@ -29,8 +29,9 @@ run: $(INSTALLED) dataset/digits  ## label handwritten digits on http://localhos
 dataset/%: FORCE $(INSTALLED)
 	@$(BIN)/lightbulb dataset make $(patsubst %/,%,$*)
 
+# A file's tests stay in one process: many share a service. More processes than that would wait for the browser.
 test: $(INSTALLED_DEV)  ## run the tests; make test ARGS="tests/datasets -x" runs some
-	$(BIN)/python -m pytest -q --durations=10 $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --durations=10 $(ARGS)
 
 lint: $(INSTALLED_DEV)  ## check style, formatting and types
 	$(BIN)/ruff check .

@@ -130,7 +130,7 @@ def test_tests_and_lint_get_their_arguments(checkout: Checkout) -> None:
     calls = checkout.calls()
     assert [call for call in calls if "ruff" in call] == ["ruff check .", "ruff format --check ."]
     assert "mypy " in calls
-    assert calls[-1] == "python -m pytest -q --durations=10 tests/x -m not slow"
+    assert calls[-1].startswith("python -m pytest -q ") and calls[-1].endswith(" tests/x -m not slow")
 
 
 @pytest.mark.parametrize(
