@@ -36,6 +36,7 @@ from serving import RunningServer  # noqa: E402
 FIRST_LABELS = 30
 WARM_UP = 10  # key presses that do not count
 WAIT_MS = 60_000
+JITTER = 0.1  # of the time between two presses
 
 # Set up before the page's own scripts: notes each press, and each picture as it is painted.
 WATCH = """
@@ -143,10 +144,11 @@ def measure(server: RunningServer, executable: str, options: argparse.Namespace)
 
 
 def press(page: Any, keys: list[str], chosen: random.Random, count: int, per_second: float) -> None:
-    """At a steady pace, whether or not the page keeps up."""
+    """At a steady pace, whether or not the page keeps up; but not in step with the screen's frames."""
     start = time.monotonic()
     for at in range(count):
-        time.sleep(max(0.0, start + at / per_second - time.monotonic()))
+        moment = (at + chosen.uniform(-JITTER, JITTER)) / per_second
+        time.sleep(max(0.0, start + moment - time.monotonic()))
         page.keyboard.press(chosen.choice(keys))
 
 

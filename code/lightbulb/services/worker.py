@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
 
@@ -13,6 +15,7 @@ log = structlog.get_logger()
 
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
 STOP_SECONDS = 15.0
+NICENESS = 10  # of 19
 
 
 class Worker:
@@ -49,6 +52,7 @@ class Worker:
         self._stopping.wait()
 
     def _run(self) -> None:
+        give_way()
         retry = FIRST_RETRY_SECONDS
         while not self._stopping.is_set():
             self._wake.clear()
@@ -65,3 +69,12 @@ class Worker:
                 continue
             if not worked:
                 self._wake.wait()
+
+
+def give_way() -> None:
+    """Lets this thread, and those that it starts, wait for others that want a core: they answer the pages.
+
+    Only Linux knows priorities of threads; elsewhere the whole process would be slowed down.
+    """
+    if sys.platform.startswith("linux"):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -49,6 +49,14 @@ export const settings = {
 /** @param {number} ms */
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Resolves once what has just changed is painted; at once when the page is left. @returns {Promise<void>} */
+export const painted = () => new Promise((resolve) => {
+  const done = () => { window.removeEventListener("pagehide", done); resolve(); };
+  requestAnimationFrame(() => setTimeout(done, 0));
+  setTimeout(done, 100); // no frame comes while nobody sees the page
+  window.addEventListener("pagehide", done);
+});
+
 /** Call fn once typing has paused. @param {(...a: any[]) => void} fn @param {number} ms */
 export function debounce(fn, ms) {
   let timer = 0;

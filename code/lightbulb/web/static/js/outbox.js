@@ -12,6 +12,7 @@
 import { reachable } from "./api.js";
 import { setProblem } from "./banners.js";
 import { uuid } from "./client.js";
+import { painted } from "./dom.js";
 import { plural } from "./format.js";
 import { FlagOrder, keepRows, kindOf, SEND, takeOver } from "./outboxrows.js";
 
@@ -129,6 +130,7 @@ class Outbox extends EventTarget {
   async #send() {
     if (this.#running) return;
     this.#running = true;
+    if (this.rows.length) await painted(); // a request takes as long to begin as the next picture to be put there
     while (this.rows.length) {
       const rows = this.#head();
       try {

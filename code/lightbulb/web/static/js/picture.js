@@ -6,6 +6,12 @@ const PIXEL_ART = 128; // at most this many pixels wide and high: scaled up with
 const LARGEST_STEP = 12;
 const WIDTHS = [512, 768, 1024, 1536, 2048]; // few, so that a window of another size finds them in the cache
 
+/** @type {WeakMap<HTMLElement, {width: number, height: number}>} boxes as last seen: to measure one costs a layout */
+const seen = new WeakMap();
+
+/** @param {HTMLElement} box */
+const sizeOf = (box) => ({ width: box.clientWidth, height: box.clientHeight });
+
 /**
  * Size an image for its box: tiny ones by a whole factor, so that all their pixels stay square and
  * equal; photographs to fit, and never blown up more than twice.
@@ -13,9 +19,9 @@ const WIDTHS = [512, 768, 1024, 1536, 2048]; // few, so that a window of another
  */
 export function fitImage(img, box) {
   const { naturalWidth: w, naturalHeight: h } = img;
-  const { clientWidth, clientHeight } = box;
-  if (!w || !h || !clientWidth || !clientHeight) return;
-  const room = Math.min(clientWidth / w, clientHeight / h);
+  const { width, height } = seen.get(box) ?? sizeOf(box);
+  if (!w || !h || !width || !height) return;
+  const room = Math.min(width / w, height / h);
   const tiny = w <= PIXEL_ART && h <= PIXEL_ART;
   const scale = tiny && room >= 1 ? Math.min(Math.floor(room), LARGEST_STEP) : Math.min(room, 2);
   img.classList.toggle("pixelated", tiny);
@@ -41,6 +47,7 @@ export function isReduced(img) {
 /** Keep the box's image fitted while the window changes. @param {HTMLElement} box */
 export function keepFitted(box) {
   new ResizeObserver(() => {
+    seen.set(box, sizeOf(box));
     const img = box.querySelector("img");
     if (img) fitImage(img, box);
   }).observe(box);

@@ -7,10 +7,12 @@ import { Zoom } from "./zoom.js";
 /** @typedef {import("./api.js").Question} Question */
 
 const ZOOM_STEP = 1.5;
+const FLASH_MS = 450;
 
 export class Stage {
   /** @type {HTMLImageElement|null} */ #img = null;
   /** @type {Question|null} */ #question = null;
+  #flashed = 0; // the timer that ends the flash
   /** @type {string} media whose original is there or on its way */ #original = "";
 
   constructor() {
@@ -31,7 +33,7 @@ export class Stage {
     this.#original = "";
     this.empty.hidden = true;
     byId("zoom-tools").hidden = false;
-    fitImage(img, this.picture); // before anything changes, so that measuring the box costs no layout
+    fitImage(img, this.picture);
     this.picture.replaceChildren(img);
     this.picture.dataset.item = String(question.item);
     this.zoom.attach(img);
@@ -96,8 +98,9 @@ export class Stage {
   /** @param {string} text what was chosen, for a moment */
   flash(text) {
     setText(this.flashBox, text);
-    // another name of the same animation starts it anew, without a layout in between
-    this.flashBox.dataset.turn = this.flashBox.dataset.turn === "a" ? "b" : "a";
+    this.flashBox.classList.add("shown");
+    clearTimeout(this.#flashed);
+    this.#flashed = window.setTimeout(() => this.flashBox.classList.remove("shown"), FLASH_MS);
     announce(text);
   }
 
