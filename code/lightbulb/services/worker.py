@@ -77,4 +77,6 @@ def give_way() -> None:
     Only Linux knows priorities of threads; elsewhere the whole process would be slowed down.
     """
     if sys.platform.startswith("linux"):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        mine = os.getpriority(os.PRIO_PROCESS, thread)  # a higher one than the process has is not allowed
+        os.setpriority(os.PRIO_PROCESS, thread, max(mine, NICENESS))
