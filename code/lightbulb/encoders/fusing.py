@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import copy
 import functools
+import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import fx, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lightbulb.torch_setup import torch
+
+if TYPE_CHECKING:
+    number = float  # a type of TorchScript's own
 
 # What oneDNN can do to a convolution's output: its name and numbers by what torch calls it.
 ACTIVATIONS: dict[Any, tuple[str, list[float]]] = {
@@ -104,12 +109,50 @@ class FusedConvolution(nn.Module):
         self._place = (padding, stride, dilation, plain.groups)
         self._activation = activation
         lay_out = torch.ops.mkldnn._reorder_convolution_weight
-        self._weight = lay_out(plain.weight.detach(), *self._place, shape)
-        self._bias = None if plain.bias is None else plain.bias.detach()
+        self._weight: torch.Tensor
+        self._bias: torch.Tensor | None
+        # buffers, so that a tracer finds them
+        self.register_buffer("_weight", lay_out(plain.weight.detach(), *self._place, shape))
+        self.register_buffer("_bias", None if plain.bias is None else plain.bias.detach())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        convolve = torch.ops.mkldnn._convolution_pointwise
-        return convolve(x, self._weight, self._bias, *self._place, *self._activation, "")
+        return script(joined_convolution)(x, self._weight, self._bias, *self._place, *self._activation)
+
+
+def joined_convolution(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    padding: list[int],
+    stride: list[int],
+    dilation: list[int],
+    groups: int,
+    activation: str,
+    numbers: list[float],
+) -> torch.Tensor:
+    """A tracer cannot follow the operator itself, for its list of numbers; this, scripted, it can."""
+    scalars: list[number | None] = []
+    for one in numbers:
+        scalars.append(one)
+    return torch.ops.mkldnn._convolution_pointwise(
+        x, weight, bias, padding, stride, dilation, groups, activation, scalars, ""
+    )
+
+
+def reinterpreted(x: torch.Tensor, kind: int) -> torch.Tensor:
+    """The same bits as another type of that size: `x.view(kind)`, which TorchScript lacks."""
+    start = x.storage_offset() * x.element_size()
+    return torch.ops.inductor._alloc_from_pool(x, start, kind, x.size(), x.stride())
+
+
+@functools.cache
+def script(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """Itself where torch has no TorchScript, as for Python 3.14: then it just cannot be traced."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return torch.jit.script(function)
+    except Exception:
+        return function
 
 
 class NonNegativePooling(nn.Module):
@@ -125,14 +168,14 @@ class NonNegativePooling(nn.Module):
         ]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        values = x.view(torch.int16)
+        values = script(reinterpreted)(x, torch.int16)
         rows, columns = self._axes
         edges = [*columns.edges(x.shape[3]), *rows.edges(x.shape[2])]
         if any(edges):
             values = functional.pad(values, edges)
         high = functools.reduce(torch.maximum, (values[:, :, one] for one in rows.slices(x.shape[2])))
         wide = (high[:, :, :, one] for one in columns.slices(x.shape[3]))
-        return functools.reduce(torch.maximum, wide).view(x.dtype)
+        return script(reinterpreted)(functools.reduce(torch.maximum, wide), x.dtype)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ class TorchImages(Encoder):
         prepared: Any = network.eval().to(self._device)
         self._network = prepared  # exact
         self._fast = prepared  # what computes
+        self._embed: Callable[[torch.Tensor], torch.Tensor] = self._embed_stepwise
         self._shown = shown
         self._max_pixels = max_pixels
         # of a row of pixels as they lie in memory: with those of a single pixel it takes ten times as long
@@ -101,8 +103,9 @@ class TorchImages(Encoder):
         self.side_by_side = CORES if self._device.type == "cpu" else 1
         apart = ""
         if convert:
-            self._network.to(memory_format=torch.channels_last)
+            self._network.requires_grad_(False).to(memory_format=torch.channels_last)
             apart = self._hasten()
+            self._embed = self._in_one_call()
             self.threads = self.soonest_threads()
         recipe = f"{identity}|{shown.recipe()}|{self.precision}{apart}"
         self.fingerprint = hashlib.sha256(recipe.encode()).hexdigest()[:16]
@@ -168,11 +171,32 @@ class TorchImages(Encoder):
         """pixels: uint8 (n, h, w, 3)."""
         if self._device.type == "cuda":
             pixels = pixels.pin_memory().to(self._device, non_blocking=True)
+        return self._embed(pixels).cpu().numpy()
+
+    def _embed_stepwise(self, pixels: torch.Tensor) -> torch.Tensor:
+        """pixels: uint8 (n, h, w, 3). Returns float16 (n, dim)."""
         rows, scale, shift = (one.to(self._type) for one in (pixels.flatten(2), self._scale, self._shift))
         # (n, h, w, 3) seen as (n, 3, h, w) is channels_last already
         batch = torch.addcmul(shift, rows, scale).view(pixels.shape).permute(0, 3, 1, 2)
-        pooled = self.pool(self._fast(batch))
-        return pooled.float().cpu().numpy().astype(np.float16)
+        return self.pool(self._fast(batch)).half()
+
+    def _in_one_call(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """`_embed_stepwise` as a single call into torch, where that gives the same.
+
+        After each of its dozens of steps Python's lock is waited for. Where other threads decode, answer and
+        learn, that takes longer than the steps themselves.
+        """
+        pictures = smooth_pictures(self.batch, self._shown.size)
+        plain = self._embed_stepwise
+        if self._device.type != "cpu":  # a GPU is given its work ahead, and does not wait for the lock
+            return plain
+        try:
+            with warnings.catch_warnings(action="ignore"), torch.inference_mode():
+                traced = torch.jit.trace(_Steps(self._fast, plain), pictures, check_trace=False)
+                same = all(torch.equal(traced(one), plain(one)) for one in (pictures, pictures[:1]))
+        except Exception:  # what torch cannot follow
+            return plain
+        return traced if same else plain
 
     def _hasten(self) -> str:
         """Takes the fastest way to run the network whose embeddings are faithful.
@@ -230,6 +254,18 @@ class TorchImages(Encoder):
         free, _ = torch.cuda.mem_get_info(self._device)
         fitting = int(GPU_SHARE * free / (GPU_BYTES_PER_PIXEL * self._shown.size**2))
         return max(1, min(LARGEST_BATCH, fitting))
+
+
+class _Steps(torch.nn.Module):
+    """network: whose weights a tracer has to find, which `embed` uses."""
+
+    def __init__(self, network: torch.nn.Module, embed: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self._embed = embed
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self._embed(pixels)
 
 
 def smooth_pictures(count: int, size: int) -> torch.Tensor:
