@@ -1,7 +1,7 @@
 """`/score` of the real service beside the work it cannot avoid: decoding, the forward pass, the decoder.
 
-One client at a time, in turns with the bare work; then many clients from another process, in turns with the
-same photographs in batches and no service around them. Everything else on the machine disturbs both alike.
+One client in turns with the bare work; then many clients, in turns with the same photographs in batches and
+no service around them. Everything else on the machine disturbs both alike. Clients run in another process.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lightbulb.datasets.digits import png_of
 from lightbulb.encoders import Encoder
 from lightbulb.errors import LightBulbError
 from lightbulb.measuring.bench import Service, digits_config, post_labels, running_service, wait_until_encoded
-from lightbulb.measuring.load import Client, Load, LoadProcess, timed, upload_of
+from lightbulb.measuring.load import Load, LoadProcess, upload_of
 from lightbulb.measuring.photographs import read_images, synthetic_photographs
 from lightbulb.records import Classifier, Float32s
 from lightbulb.torch_setup import torch, torch_threads
@@ -36,7 +36,7 @@ from lightbulb.torch_setup import torch, torch_threads
 FADING = 0.6  # of each octave beside the coarser one before; makes files as large as photographs'
 BATCH = 32
 DECODERS = 2
-WARM_UP = 5
+TURN = 5  # requests of the one client, before the bare work's turn
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,18 @@ def bare_of(service: Service) -> Bare:
 
 
 def measure_one(port: int, images: Sequence[bytes], bare: Bare, requests: int) -> dict[str, Any]:
-    """One upload at a time, each followed by the bare work on the same image."""
-    served, alone = [], []
+    """A few uploads, one after the other, in turns with the bare work on the same images."""
+    served: list[float] = []
+    alone: list[float] = []
     uploads = [upload_of(image) for image in images]
-    with Client(port) as client:
-        for index in range(-WARM_UP, requests):
-            at = index % len(images)
-            served.append(timed(client, uploads[at]))
-            alone.append(seconds_of(lambda image=images[at]: bare.one(image)))  # type: ignore[misc]
-    served, alone = served[WARM_UP:], alone[WARM_UP:]
+    with LoadProcess() as process:
+        while len(served) < requests:
+            each = min(TURN, requests - len(served))
+            chosen = [(len(served) + index) % len(images) for index in range(1 + each)]
+            load = process.run(port, [uploads[at] for at in chosen], 1, each)
+            seconds = [seconds_of(lambda at=at: bare.one(images[at])) for at in chosen]  # type: ignore[misc]
+            served.extend(load.seconds)
+            alone.extend(seconds[1:])  # the first warms up, as that of the load does
     return {
         "requests": requests,
         **percentiles(served),
