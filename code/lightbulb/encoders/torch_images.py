@@ -186,13 +186,13 @@ class TorchImages(Encoder):
         After each of its dozens of steps Python's lock is waited for. Where other threads decode, answer and
         learn, that takes longer than the steps themselves.
         """
-        pictures = smooth_pictures(self.batch, self._shown.size)
+        pictures = smooth_pictures(TRIED, self._shown.size)
         plain = self._embed_stepwise
         if self._device.type != "cpu":  # a GPU is given its work ahead, and does not wait for the lock
             return plain
         try:
             with warnings.catch_warnings(action="ignore"), torch.inference_mode():
-                traced = torch.jit.trace(_Steps(self._fast, plain), pictures, check_trace=False)
+                traced = torch.jit.trace(_Steps(self._fast, plain), pictures[:2], check_trace=False)
                 same = all(torch.equal(traced(one), plain(one)) for one in (pictures, pictures[:1]))
         except Exception:  # what torch cannot follow
             return plain
