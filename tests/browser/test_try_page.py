@@ -165,9 +165,12 @@ def test_noise_in_place_of_a_drawing_is_never_scored(page: Any, labelled_server:
     )
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/score" in request.url else None)
-    open_tab(page, labelled_server, "draw")
+    open_tab(page, labelled_server, "draw", {"width": 1280, "height": 720})
     stroke(page, ONE)
     wait_for_text(page, "#try-error", "noise in place of what is drawn")
+    page.wait_for_function(
+        "() => document.querySelector('#try-error').getBoundingClientRect().bottom <= innerHeight"
+    )
     page.click("#tab-camera")
     page.click("#camera-start")
     wait_for_text(page, "#try-error", "noise in place of what is drawn")

@@ -60,7 +60,11 @@ export class DrawPanel {
 
   /** One request at a time; the newest drawing is scored last. @param {boolean} isDone */
   async #score(isDone) {
-    if (!isCanvasReadable()) { showError(HIDDEN); return; }
+    if (!isCanvasReadable()) {
+      showError(HIDDEN);
+      if (isDone) byId("try-error").scrollIntoView({ block: "nearest" }); // not under a stroke
+      return;
+    }
     this.isBusy = true;
     this.isWaiting = false;
     const fill = byId("fit").checked ? this.look.fill ?? USUAL_FILL : null;
