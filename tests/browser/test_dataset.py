@@ -227,6 +227,25 @@ def test_a_finger_opens_holds_to_select_and_taps_on(browser: Any, shared: Runnin
         context.close()
 
 
+def test_a_click_that_does_not_tell_its_pointer_is_the_finger_before_it(
+    page: Any, shared: RunningServer
+) -> None:
+    """In Safari and older Firefoxes a click is no pointer event."""
+    open_dataset(page, shared)
+    touch = """(cell, kind) => {
+        const options = {bubbles: true, cancelable: true};
+        cell.dispatchEvent(new PointerEvent("pointerdown", {...options, pointerType: kind}));
+        cell.dispatchEvent(new MouseEvent("click", options));
+    }"""
+    page.eval_on_selector(tile(2), touch, "mouse")
+    assert selected(page) == [2] and page.is_hidden("#item-dialog")
+    page.eval_on_selector(tile(3), touch, "touch")
+    assert selected(page) == [2, 3]
+    page.keyboard.press("Escape")
+    page.eval_on_selector(tile(4), touch, "touch")
+    page.wait_for_selector("#item-dialog[open]", timeout=WAIT_MS)
+
+
 def test_the_address_keeps_the_filter_and_the_place(page: Any, shared: RunningServer) -> None:
     items = shared.get("/api/items?limit=500")["items"]
     answers = [{"item": row["item"], "label": "3"} for row in items[:110]]
@@ -354,6 +373,52 @@ def drop_file(page: Any, name: str, data: bytes) -> None:
         }""",
         [name, list(data)],
     )
+
+
+def test_what_is_dragged_away_again_is_not_waited_for(page: Any, shared: RunningServer) -> None:
+    """Safari never says where a drag goes to: between two elements it looks as if it left the page."""
+    open_dataset(page, shared)
+    drag = """([type, selector]) => {
+        const moved = new DataTransfer();
+        moved.items.add(new File(["x"], "a.png", {type: "image/png"}));
+        document.querySelector(selector).dispatchEvent(
+            new DragEvent(type, {dataTransfer: moved, bubbles: true, cancelable: true}));
+    }"""
+    for type_, target in (("dragenter", "#filters"), ("dragover", "#filters"), ("dragenter", "#tiles")):
+        page.evaluate(drag, [type_, target])
+    page.evaluate(drag, ["dragleave", "#filters"])
+    assert page.is_visible("#drop-here")
+    page.evaluate(drag, ["dragleave", "#tiles"])
+    assert page.is_hidden("#drop-here")
+
+
+@pytest.mark.parametrize("size", [80, 150, 320])
+def test_a_long_name_is_cut_in_its_middle(page: Any, digits: Path, tmp_path: Path, size: int) -> None:
+    names = [f"IMG_20260714_153012_camera-north-entrance_{number:06d}.png" for number in (41, 42)]
+    pool = copy_digits(digits / "digits", tmp_path / "pool", 4)
+    for name, number in zip(names, (0, 1), strict=True):
+        (pool / f"{number:04d}.png").rename(pool / name)
+    running = RunningServer(write_config(tmp_path / "task.yml", pool))
+    try:
+        open_dataset(page, running, "?sort=-name")
+        page.eval_on_selector(
+            "#size",
+            "(slider, size) => { slider.value = size; slider.dispatchEvent(new Event('input')) }",
+            size,
+        )
+        wait_for_tile(page, 1, ".item-name", "41")
+        assert page.get_attribute(tile(1), "title") == names[0]
+        assert names[0] in page.locator("#tiles").aria_snapshot()
+        head, tail = page.locator(f"{tile(1)} .name-head"), page.locator(f"{tile(1)} .name-tail > span")
+        text, room = tail.bounding_box(), page.locator(f"{tile(1)} .item-name").bounding_box()
+        end = text["x"] + text["width"]
+        assert end <= room["x"] + room["width"] + 1  # its end is in sight: 41 and 42 are told apart
+        is_cut = head.evaluate("head => head.scrollWidth > head.clientWidth")
+        assert is_cut == (size < 320) and head.bounding_box()["width"] > 10
+        short = page.locator(f"{tile(3)} .item-name")
+        assert short.inner_text() == "0002.png" and short.locator(".name-head").count() == 0
+    finally:
+        running.kill()
 
 
 def test_a_skip_says_what_keeps_its_label(page: Any, shared: RunningServer) -> None:

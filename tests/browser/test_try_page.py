@@ -153,6 +153,35 @@ def test_the_draw_tab_left_early_takes_no_other_answer_away(
     assert value(page, "#predicted") == shown and page.is_visible("#result")
 
 
+def test_noise_in_place_of_a_drawing_is_never_scored(page: Any, labelled_server: RunningServer) -> None:
+    """As with privacy.resistFingerprinting in Firefox, until the person lets the page read canvases."""
+    page.add_init_script(
+        """const honest = CanvasRenderingContext2D.prototype.getImageData;
+        CanvasRenderingContext2D.prototype.getImageData = function (...place) {
+            const image = honest.apply(this, place);
+            if (!window.isAllowed) image.data.forEach((_, at) => { image.data[at] = (at * 37) % 256 });
+            return image;
+        };"""
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/score" in request.url else None)
+    open_tab(page, labelled_server, "draw", {"width": 1280, "height": 720})
+    stroke(page, ONE)
+    wait_for_text(page, "#try-error", "noise in place of what is drawn")
+    page.wait_for_function(
+        "() => document.querySelector('#try-error').getBoundingClientRect().bottom <= innerHeight"
+    )
+    page.click("#tab-camera")
+    page.click("#camera-start")
+    wait_for_text(page, "#try-error", "noise in place of what is drawn")
+    assert asked == []
+    page.click("#tab-draw")
+    page.evaluate("() => { window.isAllowed = true }")
+    stroke(page, [(0.4, 0.1), (0.5, 0.1)])
+    page.wait_for_selector("#result", timeout=WAIT_MS)
+    assert page.is_hidden("#try-error")
+
+
 # --- the camera --------------------------------------------------------------------------------------
 
 

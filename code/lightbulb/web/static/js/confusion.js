@@ -1,6 +1,7 @@
 /** The confusion matrix; a cell opens the held-out items that it counted. */
 import { getCell } from "./api.js";
 import { byId, make, setText } from "./dom.js";
+import { fileName } from "./filename.js";
 import { percent, plural } from "./format.js";
 import { classDot } from "./task.js";
 import { table } from "./svg.js";
@@ -124,5 +125,5 @@ function makeTile(item) {
   img.src = `${item.media}?width=256`;
   const sure = `${percent(item.score, 0)} sure`;
   return make("li", { "data-item": item.item }, make("a", { href: `/dataset?q=${encodeURIComponent(item.name)}`, title: `${item.name}, ${sure}: open it on the Dataset page` },
-    make("span", { class: "cell-picture" }, img), make("span", {}, sure), make("span", { class: "item-name" }, item.name)));
+    make("span", { class: "cell-picture" }, img), make("span", {}, sure), make("span", { class: "item-name" }, fileName(item.name))));
 }

@@ -1,11 +1,12 @@
 /** The Draw tab: the canvas with its tools; what is drawn is scored as it grows. */
 import { scoreFile } from "./api.js";
+import { HIDDEN, isCanvasReadable } from "./canvascheck.js";
 import { curlForFile } from "./curl.js";
 import { byId } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import { onShortcuts } from "./keys.js";
 import { USUAL, datasetLook } from "./look.js";
-import { NEAREST, clearResult, score } from "./result.js";
+import { NEAREST, clearResult, score, showError } from "./result.js";
 
 const NAME = "drawing.png";
 const USUAL_FILL = 0.9; // of the frame
@@ -59,6 +60,11 @@ export class DrawPanel {
 
   /** One request at a time; the newest drawing is scored last. @param {boolean} isDone */
   async #score(isDone) {
+    if (!isCanvasReadable()) {
+      showError(HIDDEN);
+      if (isDone) byId("try-error").scrollIntoView({ block: "nearest" }); // not under a stroke
+      return;
+    }
     this.isBusy = true;
     this.isWaiting = false;
     const fill = byId("fit").checked ? this.look.fill ?? USUAL_FILL : null;

@@ -89,6 +89,7 @@ export class ItemDialog {
     const item = /** @type {ListedItem} */ (this.item);
     const { main, more } = describe(item);
     setText(byId("dialog-name"), item.name);
+    byId("dialog-name").title = item.name;
     const rows = [["State", item.state], ["Label", item.label ? `${main} (${more})` : "none"],
       ["Model", item.guess ? `${item.guess.label}, ${percent(item.guess.score)}` : null],
       ["Flag", item.flag ? item.flag.note || "flagged" : null],

@@ -21,6 +21,7 @@ const edgeOf = (id, edge) => byId(id).getBoundingClientRect()[edge];
 export class ItemGrid {
   #held = 0;
   #wasHeld = false;
+  #pointer = ""; // kind of the last one; Safari's clicks do not tell
   /** @type {number[]} what a drag keeps */ #kept = [];
 
   /**
@@ -128,6 +129,7 @@ export class ItemGrid {
     root.addEventListener("keydown", (event) => this.#onKey(event));
     root.addEventListener("pointerdown", (event) => {
       this.#wasHeld = false;
+      this.#pointer = event.pointerType;
       clearTimeout(this.#held);
       if (event.pointerType === "touch") this.#held = window.setTimeout(() => this.#hold(this.grid.indexOf(event.target)), HOLD_MS);
     });
@@ -150,7 +152,7 @@ export class ItemGrid {
     const item = this.pages.get(index);
     if (index < 0 || !item || this.#wasHeld) return;
     this.grid.focus(index);
-    const isTouch = /** @type {PointerEvent} */ (event).pointerType === "touch";
+    const isTouch = this.#pointer === "touch";
     const isTick = event.target instanceof Element && event.target.closest(".tile-tick");
     if (event.shiftKey) { await this.#selectTo(index, event.ctrlKey || event.metaKey); return; }
     if (isTouch && !isTick && !this.selection.size) { this.page.open(index); return; }

@@ -1,4 +1,5 @@
 /** How the dataset's images look on the whole, so that a drawing can look alike: from a dozen thumbnails. */
+import { isCanvasReadable } from "./canvascheck.js";
 import { getItems } from "./datasetapi.js";
 import { make } from "./dom.js";
 
@@ -82,6 +83,7 @@ export function lookOf(images) {
 
 /** @returns {Promise<Look>} */
 export async function datasetLook() {
+  if (!isCanvasReadable()) return USUAL;
   try {
     const { items } = await getItems({ state: "all", limit: SAMPLE });
     const usable = items.filter(({ state }) => state !== "broken");

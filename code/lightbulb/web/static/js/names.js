@@ -18,14 +18,18 @@ function shared(a, b) {
   return at;
 }
 
+/** Back to where the character begins that a place is in. @param {string} name @param {number} at */
+export function characterStart(name, at) {
+  let start = at;
+  while (start > 0 && /[\p{M}\u200d\ufe0f\udc00-\udfff]/u.test(name[start] ?? "")) start -= 1;
+  return start;
+}
+
 /** Back to where the word begins, or at least not within a character. @param {string} name @param {number} at */
 function wordStart(name, at) {
   let start = at;
   while (start > 0 && /[\p{L}\p{N}\p{M}]/u.test(name[start - 1])) start -= 1;
-  if (at - start <= LONGEST_WORD) return start;
-  start = at;
-  while (start > 0 && /[\p{M}\u200d\ufe0f\udc00-\udfff]/u.test(name[start] ?? "")) start -= 1;
-  return start;
+  return at - start <= LONGEST_WORD ? start : characterStart(name, at);
 }
 
 /**

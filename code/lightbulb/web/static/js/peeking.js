@@ -14,6 +14,7 @@ export function onPeek(element, { save, peek }) {
   let timer = 0;
   let start = { x: 0, y: 0 };
   let isHeld = false;
+  let isMouse = true; // the last pointer; not every browser's contextmenu tells
   const end = () => clearTimeout(timer);
   element.addEventListener("click", (event) => {
     if (isHeld) { event.stopImmediatePropagation(); isHeld = false; } else if (event.detail <= 1) before = save();
@@ -21,7 +22,8 @@ export function onPeek(element, { save, peek }) {
   element.addEventListener("dblclick", (event) => { if (!event.shiftKey) peek(before); });
   element.addEventListener("pointerdown", (event) => {
     isHeld = false;
-    if (event.pointerType === "mouse") return;
+    isMouse = event.pointerType === "mouse";
+    if (isMouse) return;
     start = { x: event.clientX, y: event.clientY };
     end();
     timer = window.setTimeout(() => { isHeld = true; peek(save()); }, LONG_PRESS_MS);
@@ -30,7 +32,5 @@ export function onPeek(element, { save, peek }) {
     if (Math.hypot(event.clientX - start.x, event.clientY - start.y) > STEADY_PX) end();
   });
   for (const name of ["pointerup", "pointercancel"]) element.addEventListener(name, end);
-  element.addEventListener("contextmenu", (event) => {
-    if (["touch", "pen"].includes(/** @type {PointerEvent} */ (event).pointerType)) event.preventDefault();
-  });
+  element.addEventListener("contextmenu", (event) => { if (!isMouse) event.preventDefault(); });
 }

@@ -56,6 +56,7 @@ export class Preview {
     const index = this.grid.cells.indexOf(this.cell);
     this.grid.active = this.cell; // a class key means this one
     setText(byId("preview-name"), item.name);
+    byId("preview-name").title = item.name;
     setText(byId("preview-place"), `${index + 1} of ${this.grid.cells.length}, ${percent(item.score)} sure`);
     setText(byId("preview-state"), isTicked ? `Selected as ${this.label()}` : label ? `Relabelled ${label}` : "Set aside");
     byId("preview-toggle").setAttribute("aria-pressed", String(isTicked));

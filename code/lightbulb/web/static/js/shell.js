@@ -20,6 +20,8 @@ export function startShell() {
     toast(`Not saved: ${row.name}: ${message}`, { level: "error" });
   });
   showSetAside();
+  // a browser may bring a page back as it was left: its questions may be answered by now
+  window.addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
   outbox.start(task.pool, clientId);
   return task;
 }

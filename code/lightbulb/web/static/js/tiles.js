@@ -1,5 +1,6 @@
 /** One item of the Dataset page as a tile. */
 import { make } from "./dom.js";
+import { fileName } from "./filename.js";
 import { percent } from "./format.js";
 import { SOURCES } from "./itemfilter.js";
 import { classDot } from "./task.js";
@@ -65,5 +66,5 @@ export function fillTile(cell, item, classes, shown) {
     ...(item.flag ? [make("span", { class: "tile-flag" }, make("span", { "aria-hidden": "true" }, "⚑"), make("span", { class: "sr-only" }, "flagged"))] : []),
     make("span", { class: "tile-text" },
       make("span", { class: "tile-state" }, label ? classDot(classes.indexOf(label)) : null, make("b", {}, main), more ? make("small", {}, more) : null),
-      make("span", { class: "item-name" }, item.name)));
+      make("span", { class: "item-name" }, fileName(item.name))));
 }

@@ -51,6 +51,7 @@ function renderOutlook(outlook) {
 export function renderTopbar(status) {
   const { items, accuracy } = status;
   setText(byId("labelled"), `${items.labelled} / ${items.total}`);
+  byId("labelled").style.setProperty("--digits", String(2 * String(items.total).length + 2)); // as wide as it will ever be
   const bar = byId("labelled-progress");
   bar.max = Math.max(items.total, 1);
   bar.value = items.labelled;
@@ -60,5 +61,5 @@ export function renderTopbar(status) {
   setText(byId("time-per-label"), seconds === null || seconds === undefined ? "–" : `${seconds.toFixed(1)} s`);
   renderOutlook(status.outlook);
   setText(byId("review-count"), String(items.proposed));
-  byId("review-link").classList.toggle("idle", !items.proposed);
+  byId("review-metric").classList.toggle("idle", !items.proposed);
 }

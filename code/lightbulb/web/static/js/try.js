@@ -3,6 +3,7 @@ import { scoreFile, scoreUrl } from "./api.js";
 import { copyText, curlForFile, curlForUrl } from "./curl.js";
 import { byId, setText } from "./dom.js";
 import { DrawPanel } from "./drawpanel.js";
+import { onDrop } from "./dropping.js";
 import { NEAREST, clearResult, score, showError } from "./result.js";
 import { startShell } from "./shell.js";
 import { Tabs } from "./tabs.js";
@@ -42,13 +43,7 @@ function listenForFiles(tabs) {
     event.preventDefault();
     onFiles(event.clipboardData.files, tabs);
   });
-  document.addEventListener("dragover", (event) => { event.preventDefault(); page.classList.add("dragging"); });
-  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) page.classList.remove("dragging"); });
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    page.classList.remove("dragging");
-    onFiles(event.dataTransfer?.files, tabs);
-  });
+  onDrop({ show: (isOver) => page.classList.toggle("dragging", isOver), drop: ({ files }) => onFiles(files, tabs) });
 }
 
 function makeWebcam() {

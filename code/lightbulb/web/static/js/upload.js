@@ -2,6 +2,7 @@
 import { postFiles } from "./datasetapi.js";
 import { byId, make, setText } from "./dom.js";
 import { filesChosen, filesDropped } from "./droppedfiles.js";
+import { onDrop } from "./dropping.js";
 import { bytesText, plural } from "./format.js";
 import { pollNow } from "./status.js";
 
@@ -39,15 +40,12 @@ export class Uploader {
   }
 
   #listenToDrops() {
-    const isFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
-    const show = (/** @type {boolean} */ isOver) => { byId("drop-here").hidden = !isOver; };
-    document.addEventListener("dragover", (event) => { if (isFiles(event)) { event.preventDefault(); show(true); } });
-    document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) show(false); });
-    document.addEventListener("drop", async (event) => {
-      show(false);
-      if (!isFiles(event) || !event.dataTransfer) return;
-      event.preventDefault();
-      try { this.add(await filesDropped(event.dataTransfer)); } catch (error) { this.add([]); this.#refuse("What was dropped", `cannot be read: ${error.message}`); }
+    onDrop({
+      isWanted: ({ types }) => types.includes("Files"),
+      show: (isOver) => { byId("drop-here").hidden = !isOver; },
+      drop: async (dropped) => {
+        try { this.add(await filesDropped(dropped)); } catch (error) { this.add([]); this.#refuse("What was dropped", `cannot be read: ${error.message}`); }
+      },
     });
   }
 

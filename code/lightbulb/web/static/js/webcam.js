@@ -1,4 +1,5 @@
 /** The camera, live: one frame at a time is scored, the next when the answer is there. */
+import { HIDDEN, isCanvasReadable } from "./canvascheck.js";
 import { byId, setText } from "./dom.js";
 
 const FRAME = 320; // pixels of the longer side: the model sees no more
@@ -36,6 +37,7 @@ export class Webcam {
       this.fail("Browsers give a page the camera only over https, or on localhost. Open this page there.");
       return;
     }
+    if (!isCanvasReadable()) { this.fail(HIDDEN); return; }
     this.run += 1;
     const mine = this.run;
     try {
