@@ -11,6 +11,7 @@ from lightbulb.records import Accuracy
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.learner import LearnerStatus, Needed
 from lightbulb.services.outlook import Outlook
+from lightbulb.services.upholding import Lapsed
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class ModelStatus:
 class Status:
     """Counts are of items; classes and proposed count labels and proposals by class.
 
-    pinned: the version that a person chose to serve.
+    pinned: the version that a person chose to serve. lapsed: acceptances whose certificate does not hold
+    any more.
     """
 
     total: int
@@ -45,6 +47,7 @@ class Status:
     outlook: Outlook
     labels_by_class: dict[str, int]
     proposals_by_class: dict[str, int]
+    lapsed: tuple[Lapsed, ...]
     banners: tuple[tuple[str, str], ...]
 
 
@@ -73,6 +76,7 @@ def status(workspace: Workspace) -> Status:
         outlook=workspace.outlooks.now(),
         labels_by_class={name: int(count) for name, count in zip(classes, counts, strict=True)},
         proposals_by_class=proposals,
+        lapsed=workspace.upholding.lapsed(),
         banners=tuple(_banners(workspace)),
     )
 
@@ -91,6 +95,12 @@ def _banners(workspace: Workspace) -> list[tuple[str, str]]:
         banners.append(
             ("warning", f"Model {pinned} {said} on the Model page. "
                 "Answers are kept, but nothing is learnt from them until the newest is followed again.")
+        )  # fmt: skip
+    for lapsed in workspace.upholding.lapsed():
+        labels = "1 label" if lapsed.labels == 1 else f"{lapsed.labels} labels"
+        banners.append(
+            ("warning", f"{labels} “{lapsed.label}”, accepted without a look: the checks that this rests on "
+                "no longer bear it out. Review says why, and what can be done.")
         )  # fmt: skip
     broken = int(view.broken.sum())
     if broken:

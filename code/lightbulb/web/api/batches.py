@@ -36,10 +36,21 @@ def add_batches(blueprint: APIBlueprint, workspace: Workspace) -> None:
         action, certified = workspace.confirming.accept_rest(path.batch)
         return {"certified": certified, "action": action}
 
+    @blueprint.post("/certificates/<int:audit>/check", summary="Look at some of what was accepted")
+    def check(path: schemas.CertificatePath, body: schemas.CheckBody) -> dict[str, Any]:
+        return shape_review(workspace.reviewing.again(path.audit, client=body.client))
+
+    @blueprint.post(
+        "/certificates/<int:audit>/take-back", summary="Take off what was accepted without a look: one step"
+    )
+    def take_back(path: schemas.CertificatePath, body: schemas.Empty) -> dict[str, Any]:
+        action, removed = workspace.upholding.take_back(path.audit)
+        return {"removed": removed, "action": action}
+
 
 def shape_review(review: Review) -> dict[str, Any]:
     """similar: an item's place in a row that has similar ones side by side. ahead: pictures to fetch early.
-    certificates: what may be accepted now, by any batch of its audit."""
+    certificates: what may be accepted now, by any batch of its audit. lapsed: what was, and does not hold."""
     batch = review.batch
     rows = zip(batch.items, batch.keys, batch.scores, review.similar, strict=True) if batch else ()
     return {
@@ -53,6 +64,7 @@ def shape_review(review: Review) -> dict[str, Any]:
         "audit": shape_audit(review.audit) if review.audit else None,
         "ahead": [{"item": item, "media": f"/media/{item}"} for item in review.ahead],
         "certificates": [dataclasses.asdict(one) for one in review.certificates],
+        "lapsed": [dataclasses.asdict(one) for one in review.lapsed],
     }
 
 

@@ -104,6 +104,7 @@ def shape_status(now: reporting.Status) -> dict[str, Any]:
         "outlook": dataclasses.asdict(now.outlook),
         "classes": now.labels_by_class,
         "proposed": now.proposals_by_class,
+        "lapsed": [dataclasses.asdict(one) for one in now.lapsed],
         "banners": [{"level": level, "text": text} for level, text in now.banners],
     }
 
