@@ -9,6 +9,7 @@ import numpy as np
 from lightbulb.records import Batch, Float32s, Snapshot, Source
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.auditing import Auditing
+from lightbulb.services.catalog import CatalogView
 from lightbulb.services.confirming import Confirming
 from lightbulb.services.upholding import Upholding
 from lightbulb.store.audits import AuditStore
@@ -61,14 +62,18 @@ class Bench:
         return sum(one.source == source for one in self.workspace.labels.current())
 
 
-def bench_on(workspace: Workspace, *, confidence: float = 0.97) -> Bench:
-    view = workspace.catalog.view
-    probs = np.tile(np.array([[0.99, 0.01]], dtype=np.float32), (len(view.ids), 1))
-    snapshot = Snapshot(
+def snapshot_of(view: CatalogView) -> Snapshot:
+    """A model that says `Low` of everything."""
+    return Snapshot(
         version=1, classifier=NoClassifier(), classes=CLASSES, trained_on=20, labels=20, labels_revision=0,
-        encoder_fingerprint="", item_ids=view.ids, probs=probs,
+        encoder_fingerprint="", item_ids=view.ids,
+        probs=np.tile(np.array([[0.99, 0.01]], dtype=np.float32), (len(view.ids), 1)),
         thresholds=np.full(2, 0.97, dtype=np.float32), accuracy=None, temperature=1.0, published_at=0.0,
     )  # fmt: skip
+
+
+def bench_on(workspace: Workspace, *, confidence: float = 0.97) -> Bench:
+    snapshot = snapshot_of(workspace.catalog.view)
     audits = AuditStore(workspace.database)
     bench = Bench(workspace, snapshot, None, None, None, audits, set())  # type: ignore[arg-type]
     bench.auditing = Auditing(

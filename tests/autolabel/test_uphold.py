@@ -74,8 +74,6 @@ def test_going_on_in_the_order_mends_it_at_the_next_look() -> None:
     assert mended.evidence.looks == 2 and mended.holds(CONFIDENCE)
     another_audits = footing(verdicts, accepted, LOOKS[:1], 1, CONFIDENCE)
     assert not another_audits.holds(CONFIDENCE)
-        CONFIDENCE
-    )  # the look is another audit's
 
 
 def test_going_on_and_finding_all_right_is_no_reason_to_doubt() -> None:

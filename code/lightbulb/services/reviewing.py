@@ -12,7 +12,7 @@ from lightbulb.records import Batch, ItemId
 from lightbulb.services.auditing import Audit, Auditing, Certificate
 from lightbulb.services.confirming import Confirming
 from lightbulb.services.encoded import EncodedPool
-from lightbulb.services.upholding import Lapsed, Upholding
+from lightbulb.services.upholding import Upholding
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,6 @@ class Review:
 
     ahead: items that the next batch is likely to hold, to fetch their pictures in time.
     certificates: of whatever class; what the batch is a part of is among them, if it is certified.
-    lapsed: what was accepted and is not borne out any more.
     """
 
     batch: Batch | None
@@ -29,7 +28,6 @@ class Review:
     similar: tuple[int, ...]
     ahead: tuple[ItemId, ...]
     certificates: tuple[Certificate, ...]
-    lapsed: tuple[Lapsed, ...]
 
 
 class Reviewing:
@@ -69,7 +67,6 @@ class Reviewing:
             () if batch is None else self._similar(batch.items),
             tuple(ahead),
             tuple(self._auditing.certificates()),
-            self._upholding.lapsed(),
         )
 
     def _similar(self, items: Sequence[ItemId]) -> tuple[int, ...]:

@@ -50,7 +50,7 @@ def add_batches(blueprint: APIBlueprint, workspace: Workspace) -> None:
 
 def shape_review(review: Review) -> dict[str, Any]:
     """similar: an item's place in a row that has similar ones side by side. ahead: pictures to fetch early.
-    certificates: what may be accepted now, by any batch of its audit. lapsed: what was, and does not hold."""
+    certificates: what may be accepted now, by any batch of its audit."""
     batch = review.batch
     rows = zip(batch.items, batch.keys, batch.scores, review.similar, strict=True) if batch else ()
     return {
@@ -64,7 +64,6 @@ def shape_review(review: Review) -> dict[str, Any]:
         "audit": shape_audit(review.audit) if review.audit else None,
         "ahead": [{"item": item, "media": f"/media/{item}"} for item in review.ahead],
         "certificates": [dataclasses.asdict(one) for one in review.certificates],
-        "lapsed": [dataclasses.asdict(one) for one in review.lapsed],
     }
 
 

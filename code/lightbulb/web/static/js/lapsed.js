@@ -1,0 +1,63 @@
+/** What was accepted without a look and is not borne out any more: why, and the two ways on. */
+import { postTakeBack } from "./api.js";
+import { announce, byId, make } from "./dom.js";
+import { plural } from "./format.js";
+import { pollNow } from "./status.js";
+import { toast } from "./toast.js";
+
+/** @typedef {import("./api.js").Lapsed} Lapsed */
+/** @typedef {{check: (audit: number) => void, taken: () => Promise<void>, undo: () => void}} Page */
+
+let shown = "";
+let isBusy = false;
+
+/** @param {Lapsed} lapsed @returns {string} */
+function reasons({ audited, wrong, withdrawn, found }) {
+  const said = [];
+  if (wrong) said.push(`${wrong} of the ${audited} checked ones ${wrong === 1 ? "is" : "are"} wrong`);
+  if (withdrawn) said.push(`${withdrawn} of the ${audited} checked ones ${withdrawn === 1 ? "no longer counts" : "no longer count"} as checked`);
+  if (found) said.push(`${found} of the accepted ones ${found === 1 ? "was" : "were"} found to be wrong`);
+  return said.join(", ");
+}
+
+/** @param {Lapsed} lapsed */
+function lapsedText(lapsed) {
+  const { label, labels, allowed, most } = lapsed;
+  const verdict = most === null ? "That is more than the check allowed for."
+    : `So up to ${most} of what was accepted may be wrong; ${allowed} would be within the confidence.`;
+  return `“${label}”: ${plural(labels, "label")} accepted without a look can no longer be relied on. By now ${reasons(lapsed)}. ${verdict}`;
+}
+
+/** @param {Lapsed[]} all @param {Page} page */
+export function renderLapsed(all, page) {
+  const key = JSON.stringify(all);
+  if (key === shown) return; // who is about to press a button keeps it
+  shown = key;
+  byId("lapsed").replaceChildren(...all.map((each) => makeBox(each, page)));
+  if (all.length) announce(all.map(lapsedText).join(" "));
+}
+
+/** @param {Lapsed} lapsed @param {Page} page */
+function makeBox(lapsed, page) {
+  const { audit, label, labels, to_check: count } = lapsed;
+  return make("div", { class: "offer lapsed", role: "group", "aria-label": `Accepted as ${label}`, "data-label": label },
+    make("p", { class: "offer-text" }, lapsedText(lapsed)),
+    make("p", { class: "actions" },
+      count ? make("button", { type: "button", class: "primary check", onclick: () => page.check(audit) }, `Check ${count} more`) : null,
+      make("button", { type: "button", class: "take-back", onclick: () => takeBack(lapsed, page) }, `Take ${plural(labels, "label")} back`)));
+}
+
+/** @param {Lapsed} lapsed @param {Page} page */
+async function takeBack({ audit, label }, page) {
+  if (isBusy) return;
+  isBusy = true;
+  try {
+    const { removed } = await postTakeBack(audit);
+    toast(`Took ${plural(removed, "label")} “${label}” back`, { action: { text: "Undo", run: page.undo } });
+    pollNow();
+  } catch (error) {
+    toast(error.isPassing ? `Not taken back: ${error.message} Try again.` : error.message, { level: "error" });
+  }
+  isBusy = false;
+  await page.taken();
+}
