@@ -14,18 +14,18 @@ let isBusy = false;
 /** @param {Lapsed} lapsed @returns {string} */
 function reasons({ audited, wrong, withdrawn, found }) {
   const said = [];
-  if (wrong) said.push(`${wrong} of the ${audited} checked ones ${wrong === 1 ? "is" : "are"} wrong`);
-  if (withdrawn) said.push(`${withdrawn} of the ${audited} checked ones ${withdrawn === 1 ? "no longer counts" : "no longer count"} as checked`);
-  if (found) said.push(`${found} of the accepted ones ${found === 1 ? "was" : "were"} found to be wrong`);
+  if (wrong) said.push(`${wrong} of the ${audited} checked ${wrong === 1 ? "is" : "are"} wrong`);
+  if (withdrawn) said.push(`${withdrawn} ${wrong ? "" : `of the ${audited} checked `}no longer ${withdrawn === 1 ? "counts" : "count"} as checked`);
+  if (found) said.push(`${found} of those accepted ${found === 1 ? "was" : "were"} found wrong`);
   return said.join(", ");
 }
 
 /** @param {Lapsed} lapsed */
 function lapsedText(lapsed) {
   const { label, labels, allowed, most } = lapsed;
-  const verdict = most === null ? "That is more than the check allowed for."
-    : `So up to ${most} of what was accepted may be wrong; ${allowed} would be within the confidence.`;
-  return `“${label}”: ${plural(labels, "label")} accepted without a look can no longer be relied on. By now ${reasons(lapsed)}. ${verdict}`;
+  const verdict = most === null ? "More are wrong than the check allowed for."
+    : `Up to ${most} of what was accepted may be wrong, rather than ${allowed}.`;
+  return `“${label}”: ${plural(labels, "label")} accepted without a look can no longer be relied on: ${reasons(lapsed)}. ${verdict}`;
 }
 
 /** @param {Lapsed[]} all @param {Page} page */

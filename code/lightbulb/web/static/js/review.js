@@ -80,7 +80,7 @@ async function show(next) {
   const loaded = grid.show(items.sort(chosenOrder()), chosen);
   renderCount();
   window.scrollTo({ top: 0 });
-  if (!hadFocus || hadFocus === document.body || !hadFocus.isConnected || hadFocus.id === "confirm") grid.focusFirst();
+  if (!hadFocus || hadFocus === document.body || !hadFocus.isConnected || hadFocus.matches("#confirm, .check")) grid.focusFirst();
   stopwatch.restart();
   announce(`${next.items.length} ${next.audit ? "proposed as" : "to check as"} ${next.label}`);
   await Promise.race([Promise.all([loaded, sleep(SHORTEST_LOOK_MS)]), sleep(LONGEST_WAIT_MS)]);
