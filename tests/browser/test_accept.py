@@ -140,7 +140,7 @@ def test_the_next_batch_is_fetched_while_this_one_is_looked_at(
 
 
 def accept_by_api(server: RunningServer, truth: Mapping[str, str]) -> list[int]:
-    """Reviews as the truth says until the rest may be accepted, and accepts it; returns what was looked at."""
+    """Reviews until the rest may be accepted, and accepts it; returns what was looked at."""
     seen: list[int] = []
     for _ in range(6):
         batch = server.get("/api/batches/next?client=script")

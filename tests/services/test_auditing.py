@@ -469,3 +469,19 @@ def test_nothing_is_known_ahead_that_another_has_before_them(bench: Bench) -> No
     theirs = bench.next_batch("you")
     assert not set(bench.auditing.ahead(mine, 100, "me")) & set(theirs.items)
     assert bench.auditing.ahead(replace(mine, audit=None), 100, "me") == []
+
+
+def test_labels_of_a_file_that_names_no_source_are_nobodys_look(bench: Bench) -> None:
+    """In the sample they count as wrong; beyond it they say nothing of the set."""
+    batch = bench.next_batch()
+    rows = [ImportedLabel(item, "Low", Source.IMPORTED, None, None) for item in batch.items]
+    bench.workspace.labels.record_import(rows, "annotator")
+    bench.workspace.catalog.reload()
+    audit = bench.auditing.of_batch(batch)
+    assert (audit.audited, audit.wrong, audit.certified) == (100, 100, False)
+    done = bench.confirming.answer(batch.id, {})  # a person looks after all
+    assert (done.confirmed, done.audit.audited, done.audit.wrong) == (100, 100, 0)
+    said = [ImportedLabel(item, "Low", Source.HUMAN, "ann", None) for item in batch.items]
+    bench.workspace.labels.record_import(said, "annotator")
+    bench.workspace.catalog.reload()
+    assert bench.auditing.of_batch(batch).wrong == 0

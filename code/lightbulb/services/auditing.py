@@ -15,8 +15,8 @@ import numpy as np
 from lightbulb.autolabel.certify import Evidence, Verdict, plan_looks, too_many_wrong, weigh
 from lightbulb.autolabel.propose import Proposals
 from lightbulb.errors import Conflict
-from lightbulb.records import Batch, Bools, Ints, ItemId, Snapshot, Source
-from lightbulb.services.catalog import SOURCES, Catalog, CatalogView
+from lightbulb.records import Batch, Bools, Ints, ItemId, Snapshot
+from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.store.audits import AuditStore, StoredAudit
 from lightbulb.store.batches import BatchStore
 from lightbulb.store.database import now
@@ -265,9 +265,9 @@ class Auditing:
 def _verdicts(stored: StoredAudit, view: CatalogView, label: int) -> Ints:
     """What the labels in force say of each item of the audit, int64 (n,), values of Verdict."""
     at = view.positions(stored.items)
-    labels, sources = view.labels[at], view.sources[at]
+    labels = view.labels[at]
     labelled: Bools = labels >= 0
-    seen = sources != SOURCES.index(Source.CERTIFIED)  # what nobody looked at is no evidence for anything
+    seen = view.looked_at[at]  # what nobody looked at is no evidence for anything
     refused = np.isin(stored.items, view.barred_items[view.barred_labels == label])
     verdicts = np.full(len(at), Verdict.UNKNOWN, dtype=np.int64)
     verdicts[(at < 0) | (view.broken[at] & ~labelled) | (labelled & ~seen)] = Verdict.LOST

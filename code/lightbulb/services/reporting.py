@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lightbulb.records import Accuracy
+from lightbulb.records import Accuracy, Measured
 from lightbulb.services.assemble import Workspace
+from lightbulb.services.catalog import CatalogView
 from lightbulb.services.learner import LearnerStatus, Needed
 from lightbulb.services.outlook import Outlook
 from lightbulb.services.upholding import Lapsed
@@ -27,8 +28,9 @@ class ModelStatus:
 class Status:
     """Counts are of items; classes and proposed count labels and proposals by class.
 
-    pinned: the version that a person chose to serve. lapsed: acceptances whose certificate does not hold
-    any more.
+    imported: of the items that the accuracy was measured on, those whose label came from a file that does
+    not say how it was given. pinned: the version that a person chose to serve. lapsed: acceptances whose
+    certificate does not hold any more.
     """
 
     total: int
@@ -39,6 +41,7 @@ class Status:
     skipped: int
     flagged: int
     accuracy: Accuracy | None
+    imported: int
     learner: LearnerStatus
     needed: Needed | None
     model: ModelStatus | None
@@ -66,6 +69,7 @@ def status(workspace: Workspace) -> Status:
         skipped=int(view.skipped.sum()),
         flagged=len(workspace.flagging.items()),
         accuracy=snapshot.accuracy if snapshot else None,
+        imported=_imported(view, snapshot.measured) if snapshot and snapshot.measured else 0,
         learner=workspace.learner.status(),
         needed=workspace.learner.needed() if workspace.train and snapshot is None else None,
         model=ModelStatus(snapshot.version, snapshot.labels, time.time() - snapshot.published_at)
@@ -79,6 +83,11 @@ def status(workspace: Workspace) -> Status:
         lapsed=workspace.upholding.lapsed(),
         banners=tuple(_banners(workspace)),
     )
+
+
+def _imported(view: CatalogView, measured: Measured) -> int:
+    at = view.positions(measured.items)
+    return int(view.imported[at[at >= 0]].sum())
 
 
 def _banners(workspace: Workspace) -> list[tuple[str, str]]:

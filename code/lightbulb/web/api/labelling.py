@@ -89,7 +89,7 @@ def shape_status(now: reporting.Status) -> dict[str, Any]:
             "skipped": now.skipped,
             "flagged": now.flagged,
         },
-        "accuracy": dataclasses.asdict(now.accuracy) if now.accuracy else None,
+        "accuracy": {**dataclasses.asdict(now.accuracy), "imported": now.imported} if now.accuracy else None,
         "training": {
             "state": learner.state,
             "active": learner.active,
