@@ -166,7 +166,7 @@ class Learner:
         raise NotReady("another model has just begun to serve; try again", code="model_changed")
 
     def unscored_by_former(self) -> bool:
-        """Whether a former encoder's model serves that has not scored all that is open: embeddings are gone."""
+        """Whether a former encoder's model serves, and has not scored all that is open."""
         view, snapshot = self._catalog.view, self._snapshot
         if snapshot is None or not self._served_by_former():
             return False
