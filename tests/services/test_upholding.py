@@ -154,6 +154,18 @@ def test_taking_them_back_is_one_step_and_can_be_undone(bench: Bench) -> None:
     assert bench.labels(Source.CERTIFIED) == removed and the_lapsed(bench).labels == removed
 
 
+def test_what_is_left_of_the_accepted_is_weighed_by_itself(bench: Bench) -> None:
+    """As many may be wrong among fewer labels."""
+    _, accepted = accept(bench)
+    half = len(accepted) // 2
+    bench.workspace.labeling.remove(accepted[:half])
+    found = the_lapsed(bench)
+    assert (found.removed, found.labels) == (half, len(accepted) - half)
+    assert (found.wrong, found.withdrawn, found.found) == (0, 0, 0)
+    relabel(bench, accepted[:half], "Low")
+    assert bench.upholding.lapsed() == ()
+
+
 def test_the_later_acceptance_bears_what_was_accepted_twice(bench: Bench) -> None:
     sample, accepted = accept(bench)
     bench.upholding.take_back(bench.audits.all_accepted()[0].id)

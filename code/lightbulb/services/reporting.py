@@ -107,8 +107,8 @@ def _banners(workspace: Workspace) -> list[tuple[str, str]]:
         )  # fmt: skip
     if snapshot is not None and workspace.learner.unscored_by_former():
         banners.append(
-            ("warning", f"Model {snapshot.version} was made with another encoder, which has not seen all "
-                "images: /score answers, but the others have no guess and no proposal until they are encoded.")
+            ("warning", f"Model {snapshot.version} was made with another encoder, which has not seen all: "
+                "/score answers, but the other images have no guess and no proposal until they are encoded.")
         )  # fmt: skip
     for lapsed in workspace.upholding.lapsed():
         labels = "1 label" if lapsed.labels == 1 else f"{lapsed.labels} labels"

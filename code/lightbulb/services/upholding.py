@@ -28,9 +28,9 @@ class Lapsed:
 
     audit: its number. labels: that stand on it, accepted without a look and not looked at since.
     audited: the sample that was looked at. wrong: of it, wrong ones. withdrawn: of it, those that nobody
-    judges any more. found: wrong ones that people came upon among what was accepted. allowed: how many of
-    that may be wrong. most: upper bound on them by the evidence, None if more were found. to_check: how many
-    to look at next.
+    judges any more. found: wrong ones that people came upon among what was accepted. removed: of that, what
+    has no label now. allowed: how many of the others may be wrong. most: upper bound on them by the evidence,
+    None if more were found. to_check: how many to look at next.
     """
 
     audit: int
@@ -40,6 +40,7 @@ class Lapsed:
     wrong: int
     withdrawn: int
     found: int
+    removed: int
     allowed: int
     most: int | None
     to_check: int
@@ -47,10 +48,13 @@ class Lapsed:
 
 @dataclass(frozen=True)
 class _Acceptance:
-    """standing: bool, aligned to the audit's items: accepted by it, and nobody looked at them since."""
+    """standing: bool, aligned to the audit's items: accepted by it, and nobody looked at them since. removed:
+    how many that it accepted have no label now.
+    """
 
     stored: StoredAudit
     standing: Bools
+    removed: int
     verdicts: Ints
     footing: Footing
 
@@ -97,7 +101,8 @@ class Upholding:
         """A batch of what is to be looked at next: whose judgement was taken back, then what was accepted, in
         the audit's random order. Answering it is as answering any.
 
-        Raises: NotFound for an unknown audit; Conflict (`nothing_stands`) if no label stands on it.
+        Raises: NotFound for an unknown audit; Conflict (`nothing_stands`) if no label stands on it, or
+        (`nothing_to_check`) if nobody can look at any of it.
         """
         with self._changes.lock:
             acceptance = self._find(audit)
@@ -107,7 +112,7 @@ class Upholding:
     def take_back(self, audit: int) -> tuple[int, int]:
         """Takes the labels off that stand on the acceptance: (action, how many), one step to undo.
 
-        Raises: as `check_more`.
+        Raises: NotFound; Conflict (`nothing_stands`), as `check_more`.
         """
         with self._changes.lock:
             acceptance = self._find(audit)
@@ -141,7 +146,7 @@ class Upholding:
         weighed = footing(verdicts, accepted, looks, min(stored.looks, len(looks)), stored.confidence)
         if weighed.evidence.looks > stored.looks:
             self._audits.reached(stored.id, weighed.evidence.looks)
-        return _Acceptance(stored, standing, verdicts, weighed)
+        return _Acceptance(stored, standing, int((own & ~accepted).sum()), verdicts, weighed)
 
     def _find(self, audit: int) -> _Acceptance:
         self._audits.get(audit)
@@ -169,7 +174,7 @@ class Upholding:
         """scores: by the present model, 0 where it has none."""
         stored, view, snapshot = acceptance.stored, self._catalog.view, self._snapshot()
         if not len(items):
-            raise Conflict("the files of what is left are gone", code="nothing_stands")
+            raise Conflict("the files of all that is left are gone", code="nothing_to_check")
         scores = np.zeros(len(items))
         if snapshot is not None:
             rows = snapshot.rows_of(items)
@@ -196,6 +201,7 @@ class Upholding:
             wrong=weighed.wrong,
             withdrawn=weighed.withdrawn,
             found=weighed.found,
+            removed=acceptance.removed,
             allowed=allowed_wrong(weighed.labels, stored.confidence),
             most=None if weighed.refuted else weighed.most,
             to_check=len(self._to_check(acceptance, self._catalog.view)),

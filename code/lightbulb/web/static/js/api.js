@@ -17,7 +17,7 @@
  *   ahead: {item: number, media: string}[], certificates: Certificate[]}} Batch
  * @typedef {{batch: number, label: string, audit: Audit}} Certificate
  * @typedef {{audit: number, label: string, labels: number, audited: number, wrong: number, withdrawn: number,
- *   found: number, allowed: number, most: number|null, to_check: number}} Lapsed accepted, and borne out no more
+ *   found: number, removed: number, allowed: number, most: number|null, to_check: number}} Lapsed accepted, and borne out no more
  * @typedef {{item: number, name: string, media: string, state: string, label: string|null,
  *   source: string|null, annotator: string|null, at: string|null, reason: string|null, proposal: Guess|null,
  *   guess: Guess|null, similarity: number|null, flag: Flag|null}} ListedItem

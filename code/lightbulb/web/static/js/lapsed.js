@@ -12,11 +12,12 @@ let shown = "";
 let isBusy = false;
 
 /** @param {Lapsed} lapsed @returns {string} */
-function reasons({ audited, wrong, withdrawn, found }) {
+function reasons({ audited, wrong, withdrawn, found, removed }) {
   const said = [];
   if (wrong) said.push(`${wrong} of the ${audited} checked ${wrong === 1 ? "is" : "are"} wrong`);
   if (withdrawn) said.push(`${withdrawn} ${wrong ? "" : `of the ${audited} checked `}no longer ${withdrawn === 1 ? "counts" : "count"} as checked`);
   if (found) said.push(`${found} of those accepted ${found === 1 ? "was" : "were"} found wrong`);
+  if (removed) said.push(`${removed} of those accepted ${removed === 1 ? "has" : "have"} no label any more`);
   return said.join(", ");
 }
 
