@@ -29,7 +29,6 @@ class Step:
 
 @dataclass
 class Expected:
-    classes: tuple[str, ...]
     items: dict[int, str]  # id → key
     gone: set[int] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
@@ -50,12 +49,27 @@ class Expected:
                     found.pop(item, None)
         return found
 
-    def unlabelled(self) -> set[int]:
-        return set(self.items) - self.gone - set(self.in_force())
+    def labelled(self, classes: tuple[str, ...]) -> set[int]:
+        """classes: those of the config by now."""
+        return {item for item, now in self.in_force().items() if now[0] in classes}
 
-    def skipped(self) -> set[int]:
-        passed = (step for step in self.standing() if step.kind != "clear")
-        return self.unlabelled() & {item for step in passed for item, value, _ in step.rows if value is None}
+    def unlabelled(self, classes: tuple[str, ...]) -> set[int]:
+        return set(self.items) - self.gone - self.labelled(classes)
+
+    def skipped(self, classes: tuple[str, ...]) -> set[int]:
+        steps = (step for step in self.standing() if step.kind != "clear")
+        passed_over = {item for step in steps for item, value, _ in step.rows if value is None}
+        return self.unlabelled(classes) & passed_over
+
+    def asked(self, classes: tuple[str, ...]) -> set[int]:
+        """Labelled, and an answer to a question stands that nobody took off since."""
+        found: set[int] = set()
+        for step in self.standing():
+            if step.kind == "label":
+                found |= step.items
+            elif step.kind == "clear":
+                found -= step.items
+        return found & self.labelled(classes)
 
     def barred(self) -> set[tuple[int, str]]:
         return set().union(*(step.refused for step in self.standing()), set())
