@@ -90,9 +90,11 @@ class Upholding:
 
     def lapsed(self) -> tuple[Lapsed, ...]:
         """Every acceptance that labels stand on and that does not hold any more, ordered by class."""
-        view, known = self._catalog.view, self._known
-        if known is None or known[0] is not view:
-            found = [self._report(one) for one in self._acceptances(view) if not one.holds]
+        known = self._known
+        if known is None or known[0] is not self._catalog.view:
+            with self._changes.lock:  # no new audit may come to spend the look that is found to be reached here
+                view = self._catalog.view
+                found = [self._report(one) for one in self._acceptances(view) if not one.holds]
             found.sort(key=lambda one: self._catalog.classes.index(one.label))
             self._known = known = (view, tuple(found))
         return known[1]
