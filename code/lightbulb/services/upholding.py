@@ -92,7 +92,7 @@ class Upholding:
         """Every acceptance that labels stand on and that does not hold any more, ordered by class."""
         known = self._known
         if known is None or known[0] is not self._catalog.view:
-            with self._changes.lock:  # no new audit may come to spend the look that is found to be reached here
+            with self._changes.lock:  # no new audit may spend the look that is found to be reached here
                 view = self._catalog.view
                 found = [self._report(one) for one in self._acceptances(view) if not one.holds]
             found.sort(key=lambda one: self._catalog.classes.index(one.label))
