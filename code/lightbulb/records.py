@@ -39,7 +39,10 @@ class Source(StrEnum):
     HUMAN = "human"  # a person answered a question about this very item
     CONFIRMED = "confirmed"  # a person confirmed the model's proposal in a batch
     CERTIFIED = "certified"  # accepted without a look, under a certificate
-    IMPORTED = "imported"  # from a file whose `source` column is missing or empty
+    IMPORTED = "imported"  # from a file whose `source` column is missing or empty: who knows from where
+
+
+LOOKED_AT = (Source.HUMAN, Source.CONFIRMED)  # a person saw the item and said so
 
 
 class ActionKind(StrEnum):

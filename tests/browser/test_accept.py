@@ -137,3 +137,53 @@ def test_the_next_batch_is_fetched_while_this_one_is_looked_at(
     )
     page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
     assert items and all(asked.count(one["item"]) == 1 for one in items), "and that was before"
+
+
+def accept_by_api(server: RunningServer, truth: Mapping[str, str]) -> list[int]:
+    """Reviews until the rest may be accepted, and accepts it; returns what was looked at."""
+    seen: list[int] = []
+    for _ in range(6):
+        batch = server.get("/api/batches/next?client=script")
+        rejected = [
+            {"item": one["item"], "label": truth[one["name"]]}
+            for one in batch["items"]
+            if truth[one["name"]] != batch["label"]
+        ]
+        address = f"{server.base}/api/batches/{batch['batch']}"
+        audit = requests.post(address, json={"rejected": rejected}, timeout=30).json()["audit"]
+        seen += [one["item"] for one in batch["items"]]
+        if audit["certified"]:
+            requests.post(f"{address}/accept-rest", json={}, timeout=30).raise_for_status()
+            return seen
+    raise AssertionError(audit)
+
+
+def test_a_certificate_that_lost_its_evidence_is_told_and_mended(
+    page: Any, server: RunningServer, truth: Mapping[str, str]
+) -> None:
+    answer_until_proposed(server, truth, 100)
+    seen = accept_by_api(server, truth)
+    page.goto(f"{server.base}/review")
+    page.wait_for_function("() => document.querySelector('#labelled').textContent !== '–'", timeout=WAIT_MS)
+    assert page.locator(".lapsed").count() == 0
+    removal = requests.post(f"{server.base}/api/labels/remove", json={"items": seen[:6]}, timeout=30)
+    removal.raise_for_status()
+    page.wait_for_selector(".lapsed", timeout=WAIT_MS)
+    assert "6 of the " in value(page, ".lapsed .offer-text")
+    assert "Review says why" in value(page, "#banners")
+    page.click(".lapsed .check")
+    page.wait_for_function("() => document.querySelectorAll('.cell').length === 6", timeout=WAIT_MS)
+    assert value(page, "#batch-count").startswith("6 to check, for ")
+    assert page.evaluate("() => document.activeElement.classList.contains('cell')")  # not what Enter presses
+    page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
+    page.click("#confirm")
+    page.wait_for_selector(".lapsed", state="detached", timeout=WAIT_MS)
+    assert any(row["source"] == "certified" for row in exported(server))
+    requests.post(f"{server.base}/api/labels/remove", json={"items": seen[:6]}, timeout=30).raise_for_status()
+    page.wait_for_selector(".lapsed .take-back", timeout=WAIT_MS)
+    page.click(".lapsed .take-back")
+    page.wait_for_selector(".lapsed", state="detached", timeout=WAIT_MS)
+    assert not [row for row in exported(server) if row["source"] == "certified"]
+    page.click(".toast-action")  # Undo
+    page.wait_for_selector(".lapsed", timeout=WAIT_MS)
+    assert [row for row in exported(server) if row["source"] == "certified"]

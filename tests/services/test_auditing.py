@@ -2,107 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from audit_bench import CLASSES, Bench, N, certify
 from lightbulb.autolabel.certify import plan_looks
 from lightbulb.errors import Conflict, LabelError
-from lightbulb.records import Answer, Batch, Float32s, Snapshot, Source
+from lightbulb.records import Answer, Source
 from lightbulb.services import auditing
-from lightbulb.services.assemble import Workspace
 from lightbulb.services.auditing import Auditing
-from lightbulb.services.confirming import Confirming
-from lightbulb.store.audits import AuditStore
 from lightbulb.store.labels import ImportedLabel
-from support import config_for, copy_digits, opened
-
-N = 420
-CLASSES = ("Low", "High")
-
-
-class NoClassifier:
-    def probabilities(self, embeddings: Float32s) -> Float32s:
-        raise AssertionError("nothing is scored here")
-
-
-@dataclass
-class Bench:
-    """A workspace with a model that says `Low` of everything. wrong: keys of items that are `High`."""
-
-    workspace: Workspace
-    snapshot: Snapshot
-    confirming: Confirming
-    auditing: Auditing
-    audits: AuditStore
-    wrong: set[str]
-
-    def publish(self, *, disagrees: list[int] | None = None) -> None:
-        """A new model, which says High of some items."""
-        probs = self.snapshot.probs.copy()
-        for item in disagrees or []:
-            probs[self.snapshot.rows_of(np.array([item]))[0]] = (0.1, 0.9)
-        recalled = self.workspace.catalog.view.recalled
-        self.snapshot = replace(
-            self.snapshot, version=self.snapshot.version + 1, probs=probs, recalled=recalled
-        )
-
-    def next_batch(self, client: str = "") -> Batch:
-        batch = self.confirming.next_batch(client=client, label="Low")
-        assert batch is not None
-        return batch
-
-    def review(self, batch: Batch | None = None):  # type: ignore[no-untyped-def]
-        """Confirms a batch, rejecting what is wrong."""
-        batch = batch or self.next_batch()
-        keys = dict(zip(batch.items, batch.keys, strict=True))
-        return self.confirming.answer(
-            batch.id, {item: "High" for item, key in keys.items() if key in self.wrong}
-        )
-
-    def labels(self, source: Source) -> int:
-        return sum(one.source == source for one in self.workspace.labels.current())
-
-
-def bench_on(workspace: Workspace) -> Bench:
-    view = workspace.catalog.view
-    probs = np.tile(np.array([[0.99, 0.01]], dtype=np.float32), (len(view.ids), 1))
-    snapshot = Snapshot(
-        version=1, classifier=NoClassifier(), classes=CLASSES, trained_on=20, labels=20, labels_revision=0,
-        encoder_fingerprint="", item_ids=view.ids, probs=probs,
-        thresholds=np.full(2, 0.97, dtype=np.float32), accuracy=None, temperature=1.0, published_at=0.0,
-    )  # fmt: skip
-    audits = AuditStore(workspace.database)
-    bench = Bench(workspace, snapshot, None, None, audits, set())  # type: ignore[arg-type]
-    bench.auditing = Auditing(
-        audits, workspace.batches, workspace.catalog, lambda: bench.snapshot,
-        confidence=0.97, rng=np.random.default_rng(5),
-    )  # fmt: skip
-    bench.confirming = Confirming(
-        workspace.task, workspace.catalog, lambda: bench.snapshot, workspace.batches, bench.auditing,
-        workspace.changes, list,
-        annotator="annotator", batch_size=100, rng=np.random.default_rng(6),
-    )  # fmt: skip
-    return bench
-
-
-@pytest.fixture
-def bench(digits: Path, tmp_path: Path) -> Iterator[Bench]:
-    directory = copy_digits(digits / "digits", tmp_path / "pool", N)
-    with opened(config_for(tmp_path, directory, label={"classes": CLASSES})) as workspace:
-        yield bench_on(workspace)
-
-
-def certify(bench: Bench):  # type: ignore[no-untyped-def]
-    """Reviews until the rest may be accepted; returns the last answer."""
-    for _ in range(4):
-        done = bench.review()
-        if done.audit.certified:
-            return done
-    raise AssertionError(f"not certified: {done.audit}")
 
 
 def test_a_clean_audit_ends_with_accepting_the_rest_in_one_step(bench: Bench) -> None:
@@ -558,3 +469,19 @@ def test_nothing_is_known_ahead_that_another_has_before_them(bench: Bench) -> No
     theirs = bench.next_batch("you")
     assert not set(bench.auditing.ahead(mine, 100, "me")) & set(theirs.items)
     assert bench.auditing.ahead(replace(mine, audit=None), 100, "me") == []
+
+
+def test_labels_of_a_file_that_names_no_source_are_nobodys_look(bench: Bench) -> None:
+    """In the sample they count as wrong; beyond it they say nothing of the set."""
+    batch = bench.next_batch()
+    rows = [ImportedLabel(item, "Low", Source.IMPORTED, None, None) for item in batch.items]
+    bench.workspace.labels.record_import(rows, "annotator")
+    bench.workspace.catalog.reload()
+    audit = bench.auditing.of_batch(batch)
+    assert (audit.audited, audit.wrong, audit.certified) == (100, 100, False)
+    done = bench.confirming.answer(batch.id, {})  # a person looks after all
+    assert (done.confirmed, done.audit.audited, done.audit.wrong) == (100, 100, 0)
+    said = [ImportedLabel(item, "Low", Source.HUMAN, "ann", None) for item in batch.items]
+    bench.workspace.labels.record_import(said, "annotator")
+    bench.workspace.catalog.reload()
+    assert bench.auditing.of_batch(batch).wrong == 0

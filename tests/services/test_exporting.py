@@ -3,13 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lightbulb.errors import ConfigError, InputError
 from lightbulb.records import Source
+from lightbulb.services import reporting
 from lightbulb.services.assemble import Workspace
 from lightbulb.store.formats.csv_table import CsvTable
-from support import answer, config_for, opened
+from support import answer, config_for, learn, opened
 
 
 def take_in(workspace: Workspace, text: str) -> int:
@@ -86,3 +88,51 @@ def test_a_folder_that_cannot_be_written_is_told_not_fatal(
     workspace.judgements.stop()
     assert "cannot be written" in str(workspace.judgements.error)
     assert int(workspace.catalog.view.labelled.sum()) == 2
+
+
+def test_an_export_taken_in_elsewhere_and_exported_again_is_the_same(
+    pool: Path, tmp_path: Path, workspace: Workspace, truth: Mapping[str, str]
+) -> None:
+    answer(workspace, truth, 6)
+    rows = [(one.item, one.value) for one in workspace.labels.current()]
+    more = (
+        "0010.png,1,ann,confirmed,2.50,2024-05-01T10:00:00.123Z",
+        "0011.png,2,bob,certified,,",
+        "0012.png,3,,,,",
+    )
+    take_in(workspace, "\n".join(["path,label,labelled_by,source,seconds,created_at", *more]))
+    text = CsvTable().write(workspace.labels.export_rows())
+    assert {"human", "confirmed", "certified", "imported"} == set(sources(workspace).values())
+    with opened(config_for(tmp_path / "other", pool)) as other:
+        assert take_in(other, text) == len(rows) + 3
+        assert CsvTable().write(other.labels.export_rows()) == text
+        assert take_in(other, text) == 0  # nothing that was not known
+        assert CsvTable().write(other.labels.export_rows()) == text
+
+
+def sources(workspace: Workspace) -> dict[str, str]:
+    return {key: label.source for key, label in workspace.labels.export_rows()}
+
+
+def test_a_file_without_sources_takes_no_look_away(workspace: Workspace, truth: Mapping[str, str]) -> None:
+    answer(workspace, truth, 3)
+    first, second, third = sorted(sources(workspace))
+    other = next(one for one in workspace.task.classes if one != truth[second])
+    take_in(workspace, f"path,label\n{first},{truth[first]}\n{second},{other}\n")
+    assert sources(workspace) == {first: "human", second: "imported", third: "human"}
+    take_in(workspace, f"path,label,source\n{second},{other},confirmed\n")  # and a look outranks none
+    assert sources(workspace)[second] == "confirmed"
+
+
+def test_the_accuracy_says_how_many_of_its_labels_nobody_vouches_for(
+    workspace: Workspace, truth: Mapping[str, str]
+) -> None:
+    learn(workspace)
+    view = workspace.catalog.view
+    order = [view.keys[at] for at in np.argsort(view.draws) if view.held_out[at]]
+    take_in(workspace, "path,label\n" + "".join(f"{key},{truth[key]}\n" for key in order[:2]))
+    workspace.catalog.reload()
+    answer(workspace, truth, 30)
+    learn(workspace)
+    now = reporting.status(workspace)
+    assert now.accuracy is not None and now.imported == 2 < now.accuracy.n

@@ -191,6 +191,29 @@ def test_the_pool_is_encoded_anew_for_a_chosen_model_of_a_former_encoder(
         assert version_of(again) == 2 and len(again.learner.snapshot.item_ids) == 62
 
 
+@pytest.mark.parametrize("chosen", [False, True])
+def test_a_former_encoders_model_without_its_embeddings_says_what_it_lacks(
+    grown: Workspace, config: Config, chosen: bool
+) -> None:
+    def told(workspace: Workspace) -> bool:
+        return any("another encoder, which" in text for _, text in reporting.status(workspace).banners)
+
+    if chosen:
+        grown.serving.choose(3)
+        learn(grown)
+    assert not told(grown)
+    grown.database.close()
+    with opened(another_encoder(config)) as again:  # the embeddings are there: all is scored
+        again.learner.step()
+        assert version_of(again) == 3 and not told(again)
+    shutil.rmtree(config.embeddings_directory)
+    with opened(another_encoder(config)) as again:
+        again.learner.step()
+        assert again.scoring.score_bytes([picture(again)]).model_version == 3 and told(again)
+        learn(again)
+        assert (version_of(again) == 3) == chosen and not told(again)
+
+
 def test_a_choice_that_fails_on_the_way_is_tried_again(
     grown: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

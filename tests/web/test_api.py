@@ -39,7 +39,7 @@ def test_status_has_the_promised_shape(client: FlaskClient, trained_client: Flas
     assert empty["needed"]["labels_missing"] == 10
     full = trained_client.get("/api/status").json
     assert full["items"]["labelled"] == 60 and full["training"]["active"] is True
-    assert set(full["accuracy"]) == {"value", "low", "high", "n"} and full["accuracy"]["n"] == 12
+    assert set(full["accuracy"]) == {"value", "low", "high", "n", "imported"} and full["accuracy"]["n"] == 12
     assert full["accuracy"]["low"] <= full["accuracy"]["value"] <= full["accuracy"]["high"]
     assert full["model"]["labels"] == 60 and full["seconds_per_label"] == 1.0
     assert sum(full["classes"].values()) == 60

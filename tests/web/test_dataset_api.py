@@ -437,3 +437,12 @@ def test_a_foreign_page_cannot_upload(client: FlaskClient, pool: Path, origin: s
     refused = upload(client, ("a.png", png()), Origin=origin)
     assert error_of(refused, 403) and not (pool / "a.png").exists()
     assert upload(client, ("a.png", png()), Origin="http://localhost").status_code == 200
+
+
+def test_a_bulk_of_skips_sent_again_is_answered_as_before(client: FlaskClient) -> None:
+    """Also where the items have labels by now: the first time they had none."""
+    first = bulk(client, [3, 4], None, client_id="skips").json
+    bulk(client, [3, 4], "7")
+    assert bulk(client, [3, 4], None, client_id="skips").json["action"] == first["action"]
+    assert error_of(bulk(client, [3, 4], None, client_id="others"), 409)["code"] == "nothing_to_skip"
+    assert error_of(bulk(client, [3], None, client_id="skips"), 409)["code"] == "client_id_taken"

@@ -27,7 +27,8 @@ the wrong ones in the whole frozen set.
    later model may thin the frozen set out, and questions may take items from it (their answers are
    known by then), but what is accepted is always a part of it. Restricting the *sample* to the part
    instead would not do: a model trained on the audited items agrees with them, and would find its
-   choice clean by construction.
+   choice clean by construction. Where more wrong ones are known than a bound allows, it is refuted, and
+   certifies nothing.
 4. An item that nobody can judge any more (its file is gone, or another audit's acceptance labelled it)
    counts as wrong in the sample, and never among the wrong ones that are known to be outside. Perhaps it
    was not: then the bound is larger than it need be. Leaving it out would let whoever deletes the wrong
@@ -176,11 +177,17 @@ class Evidence:
         """Items to look at until the next look that could certify; None if none is left."""
         return self.open_looks[0].at - self.audited if self.open_looks else None
 
+    @property
+    def refuted(self) -> bool:
+        """More wrong ones are known than there should be: the sample was one of the unlucky few."""
+        return self.most is not None and self.known_wrong > self.most
+
     def bound(self, rest: int) -> float | None:
-        """Upper bound on the share of wrong ones in a part of the set of which nothing is known."""
-        if self.most is None or rest <= 0:
+        """Upper bound on the share of wrong ones in a part of the set of which nothing is known; None
+        before there is one, and once it is refuted."""
+        if self.most is None or rest <= 0 or self.refuted:
             return None
-        return min(1.0, max(0, self.most - self.known_wrong) / rest)
+        return min(1.0, (self.most - self.known_wrong) / rest)
 
     def within_reach(self, rest: int, unknown: int, confidence: float) -> bool:
         """Whether the next look would certify, if all up to there are right.
@@ -191,13 +198,13 @@ class Evidence:
             return False
         look = self.open_looks[0]
         left = rest * (1 - (look.at - self.audited) / max(1, unknown))
-        return max(0, look.most - self.known_wrong) <= allowed_wrong(math.floor(left), confidence)
+        return 0 <= look.most - self.known_wrong <= allowed_wrong(math.floor(left), confidence)
 
     def certifies(self, rest: int, confidence: float) -> bool:
         """Whether at most a share 1 - confidence of a part with `rest` unknown items is wrong."""
         if self.most is None or rest <= 0:
             return False
-        return max(0, self.most - self.known_wrong) <= allowed_wrong(rest, confidence)
+        return 0 <= self.most - self.known_wrong <= allowed_wrong(rest, confidence)
 
 
 def weigh(verdicts: Ints, looks: tuple[Look, ...]) -> Evidence:

@@ -39,6 +39,7 @@ from lightbulb.services.plugins import DECODERS, FORMATS, STRATEGIES, TASKS, enc
 from lightbulb.services.reviewing import Reviewing
 from lightbulb.services.scoring import Scoring
 from lightbulb.services.serving import Serving
+from lightbulb.services.upholding import Upholding
 from lightbulb.services.uploading import Uploading
 from lightbulb.store.answers import AnswerHistory
 from lightbulb.store.audits import AuditStore
@@ -77,6 +78,7 @@ class Workspace:
     labeling: Labeling
     asking: Asking
     confirming: Confirming
+    upholding: Upholding
     reviewing: Reviewing
     doubting: Doubting
     flagging: Flagging
@@ -219,13 +221,19 @@ def _assemble(
     def encoded_now() -> EncodedPool:
         return learner.encoded
 
+    audits = AuditStore(database)
     auditing = Auditing(
-        AuditStore(database), batches, catalog, snapshot,
+        audits, batches, catalog, snapshot,
         confidence=config.auto_label.confidence, rng=rngs[2],
     )  # fmt: skip
     confirming = Confirming(
         task, catalog, snapshot, batches, auditing, changes, media.usable,
         annotator=config.user, batch_size=config.auto_label.batch_size, rng=rngs[1],
+    )  # fmt: skip
+    labeling = Labeling(task, labels, BulkStore(database), AnswerHistory(database), changes, config.user)
+    upholding = Upholding(
+        audits, batches, auditing, catalog, changes, snapshot, labeling.remove,
+        batch_size=config.auto_label.batch_size,
     )  # fmt: skip
     flagging = Flagging(catalog, FlagStore(database), config.user)
     doubting = Doubting(catalog, snapshot, encoded_now, labels)
@@ -246,14 +254,15 @@ def _assemble(
         models=models,
         history=history,
         serving=serving,
-        labeling=Labeling(task, labels, BulkStore(database), AnswerHistory(database), changes, config.user),
+        labeling=labeling,
         asking=Asking(
             catalog, snapshot, strategy, encoded_now, media.usable,
             holdout_every=learning.holdout_every, rng=rngs[0], leases=leases,
         ),
         confirming=confirming,
+        upholding=upholding,
         reviewing=Reviewing(
-            confirming, auditing, encoded_now, batch_size=config.auto_label.batch_size
+            confirming, auditing, upholding, encoded_now, batch_size=config.auto_label.batch_size
         ),
         doubting=doubting,
         flagging=flagging,

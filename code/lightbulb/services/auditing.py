@@ -15,8 +15,8 @@ import numpy as np
 from lightbulb.autolabel.certify import Evidence, Verdict, plan_looks, too_many_wrong, weigh
 from lightbulb.autolabel.propose import Proposals
 from lightbulb.errors import Conflict
-from lightbulb.records import Batch, Bools, Ints, ItemId, Snapshot, Source
-from lightbulb.services.catalog import SOURCES, Catalog, CatalogView
+from lightbulb.records import Batch, Bools, Ints, ItemId, Snapshot
+from lightbulb.services.catalog import Catalog, CatalogView
 from lightbulb.store.audits import AuditStore, StoredAudit
 from lightbulb.store.batches import BatchStore
 from lightbulb.store.database import now
@@ -80,7 +80,7 @@ class Standing:
             bound=evidence.bound(len(self.rest)),
             certified=self.certified,
             rest=len(self.rest),
-            needed=None if self.certified else evidence.needed,
+            needed=evidence.needed if self.stored.open and not self.certified else None,
         )
 
 
@@ -124,8 +124,7 @@ class Auditing:
         """What is known of it now. A look that is found to be reached is spent, whatever labels led to it:
         they may be taken off again, but what it has shown is known by then.
         """
-        view = self._catalog.view
-        verdicts = _verdicts(stored, view, self._label_index(stored.label))
+        verdicts = self.verdicts(stored)
         looks = plan_looks(len(stored.items), stored.confidence, spent=stored.spent)
         unknown: Bools = verdicts == Verdict.UNKNOWN
         rest = stored.items[unknown]
@@ -135,6 +134,20 @@ class Auditing:
         if stored.open and evidence.looks > stored.looks:
             self._audits.reached(stored.id, evidence.looks)
         return Standing(stored, confidence, evidence, unknown, rest)
+
+    def verdicts(self, stored: StoredAudit) -> Ints:
+        """What is known of each of its items, int64 (n,), values of Verdict.
+
+        What its own acceptance labelled is unknown, as before: that is no word against the set.
+        """
+        view = self._catalog.view
+        verdicts = _verdicts(stored, view, self._label_index(stored.label))
+        if stored.accepted_by is not None:
+            at = view.positions(stored.items)
+            unseen = (at >= 0) & view.certified[at] & ~view.broken[at]
+            own = np.isin(stored.items, self._audits.accepted_items(stored.accepted_by))
+            verdicts[own & unseen & (view.labels[at] == self._label_index(stored.label))] = Verdict.UNKNOWN
+        return verdicts
 
     def next_items(self, standing: Standing, size: int, client: str) -> Ints:
         """The next items of the order that nobody judged or has before them, up to the next look."""
@@ -252,9 +265,9 @@ class Auditing:
 def _verdicts(stored: StoredAudit, view: CatalogView, label: int) -> Ints:
     """What the labels in force say of each item of the audit, int64 (n,), values of Verdict."""
     at = view.positions(stored.items)
-    labels, sources = view.labels[at], view.sources[at]
+    labels = view.labels[at]
     labelled: Bools = labels >= 0
-    seen = sources != SOURCES.index(Source.CERTIFIED)  # what nobody looked at is no evidence for anything
+    seen = view.looked_at[at]  # what nobody looked at is no evidence for anything
     refused = np.isin(stored.items, view.barred_items[view.barred_labels == label])
     verdicts = np.full(len(at), Verdict.UNKNOWN, dtype=np.int64)
     verdicts[(at < 0) | (view.broken[at] & ~labelled) | (labelled & ~seen)] = Verdict.LOST

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lightbulb.records import Bools, Float64s, Ints, Item, ItemId, Label, Source, positions_in
+from lightbulb.records import LOOKED_AT, Bools, Float64s, Ints, Item, ItemId, Label, Source, positions_in
 from lightbulb.store.batches import BatchStore
 from lightbulb.store.items import ItemStore
 from lightbulb.store.labels import LabelStore
@@ -97,6 +97,16 @@ class CatalogView:
     @cached_property
     def certified(self) -> Bools:
         return _read_only(self.sources == SOURCES.index(Source.CERTIFIED))
+
+    @cached_property
+    def looked_at(self) -> Bools:
+        """A person saw these and said what they are, or the file that they come from says so."""
+        return _read_only(np.isin(self.sources, [SOURCES.index(source) for source in LOOKED_AT]))
+
+    @cached_property
+    def imported(self) -> Bools:
+        """From a file that does not say how it came by them."""
+        return _read_only(self.sources == SOURCES.index(Source.IMPORTED))
 
     @cached_property
     def measured(self) -> Bools:

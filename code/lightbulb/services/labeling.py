@@ -84,7 +84,7 @@ class Labeling:
         skipped = [answer.item for answer in answers if answer.label is None]
         with self._changes.lock:
             kept = self._changes.labelled(skipped)
-            if kept == len(answers):
+            if kept == len(answers) and not self._bulk.was_sent(client_id):
                 raise Conflict("all of these items have a label, which a skip leaves", code="nothing_to_skip")
             action = self._bulk.record(answers, self._annotator, client_id)
             self._changes.saved({answer.item for answer in answers}, judged=False)

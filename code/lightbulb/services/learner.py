@@ -165,6 +165,13 @@ class Learner:
             return self._encoder.get()
         raise NotReady("another model has just begun to serve; try again", code="model_changed")
 
+    def unscored_by_former(self) -> bool:
+        """Whether a former encoder's model serves, and has not scored all that is open."""
+        view, snapshot = self._catalog.view, self._snapshot
+        if snapshot is None or not self._served_by_former():
+            return False
+        return bool((snapshot.rows_of(view.ids[view.askable]) < 0).any())
+
     def wait_for(self, condition: Callable[[Snapshot], bool], timeout: float) -> Snapshot | None:
         """The first snapshot from now on that meets the condition; None after `timeout` seconds."""
         with self._published:

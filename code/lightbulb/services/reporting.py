@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lightbulb.records import Accuracy
+from lightbulb.records import Accuracy, Measured
 from lightbulb.services.assemble import Workspace
+from lightbulb.services.catalog import CatalogView
 from lightbulb.services.learner import LearnerStatus, Needed
 from lightbulb.services.outlook import Outlook
+from lightbulb.services.upholding import Lapsed
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,9 @@ class ModelStatus:
 class Status:
     """Counts are of items; classes and proposed count labels and proposals by class.
 
-    pinned: the version that a person chose to serve.
+    imported: of the items that the accuracy was measured on, those whose label came from a file that does
+    not say how it was given. pinned: the version that a person chose to serve. lapsed: acceptances whose
+    certificate does not hold any more.
     """
 
     total: int
@@ -37,6 +41,7 @@ class Status:
     skipped: int
     flagged: int
     accuracy: Accuracy | None
+    imported: int
     learner: LearnerStatus
     needed: Needed | None
     model: ModelStatus | None
@@ -45,6 +50,7 @@ class Status:
     outlook: Outlook
     labels_by_class: dict[str, int]
     proposals_by_class: dict[str, int]
+    lapsed: tuple[Lapsed, ...]
     banners: tuple[tuple[str, str], ...]
 
 
@@ -63,6 +69,7 @@ def status(workspace: Workspace) -> Status:
         skipped=int(view.skipped.sum()),
         flagged=len(workspace.flagging.items()),
         accuracy=snapshot.accuracy if snapshot else None,
+        imported=_imported(view, snapshot.measured) if snapshot and snapshot.measured else 0,
         learner=workspace.learner.status(),
         needed=workspace.learner.needed() if workspace.train and snapshot is None else None,
         model=ModelStatus(snapshot.version, snapshot.labels, time.time() - snapshot.published_at)
@@ -73,8 +80,14 @@ def status(workspace: Workspace) -> Status:
         outlook=workspace.outlooks.now(),
         labels_by_class={name: int(count) for name, count in zip(classes, counts, strict=True)},
         proposals_by_class=proposals,
+        lapsed=workspace.upholding.lapsed(),
         banners=tuple(_banners(workspace)),
     )
+
+
+def _imported(view: CatalogView, measured: Measured) -> int:
+    at = view.positions(measured.items)
+    return int(view.imported[at[at >= 0]].sum())
 
 
 def _banners(workspace: Workspace) -> list[tuple[str, str]]:
@@ -91,6 +104,17 @@ def _banners(workspace: Workspace) -> list[tuple[str, str]]:
         banners.append(
             ("warning", f"Model {pinned} {said} on the Model page. "
                 "Answers are kept, but nothing is learnt from them until the newest is followed again.")
+        )  # fmt: skip
+    if snapshot is not None and workspace.learner.unscored_by_former():
+        banners.append(
+            ("warning", f"Model {snapshot.version} was made with another encoder, which has not seen all: "
+                "/score answers, but the other images have no guess and no proposal until they are encoded.")
+        )  # fmt: skip
+    for lapsed in workspace.upholding.lapsed():
+        labels = "1 label" if lapsed.labels == 1 else f"{lapsed.labels} labels"
+        banners.append(
+            ("warning", f"{labels} “{lapsed.label}”, accepted without a look: the checks that this rests on "
+                "no longer bear it out. Review says why, and what can be done.")
         )  # fmt: skip
     broken = int(view.broken.sum())
     if broken:

@@ -12,6 +12,7 @@ from lightbulb.records import Batch, ItemId
 from lightbulb.services.auditing import Audit, Auditing, Certificate
 from lightbulb.services.confirming import Confirming
 from lightbulb.services.encoded import EncodedPool
+from lightbulb.services.upholding import Upholding
 
 
 @dataclass(frozen=True)
@@ -34,27 +35,38 @@ class Reviewing:
         self,
         confirming: Confirming,
         auditing: Auditing,
+        upholding: Upholding,
         encoded: Callable[[], EncodedPool],
         *,
         batch_size: int,
     ) -> None:
         self._confirming = confirming
         self._auditing = auditing
+        self._upholding = upholding
         self._encoded = encoded
         self._batch_size = batch_size
 
     def next(self, *, client: str = "", label: str | None = None) -> Review:
         """The next batch, as `Confirming.next_batch` draws it. Raises: LabelError."""
         batch = self._confirming.next_batch(client=client, label=label)
-        certificates = tuple(self._auditing.certificates())
-        if batch is None:
-            return Review(None, None, (), (), certificates)
+        audit = None if batch is None else self._confirming.audit_of(batch)
+        ahead = () if batch is None else self._auditing.ahead(batch, self._batch_size, client)
+        return self._review(batch, audit, ahead)
+
+    def again(self, audit: int, *, client: str = "") -> Review:
+        """A batch of what was accepted on an audit, as `Upholding.check_more` draws it.
+
+        Raises: NotFound, Conflict as there.
+        """
+        return self._review(self._upholding.check_more(audit, client), None, ())
+
+    def _review(self, batch: Batch | None, audit: Audit | None, ahead: Sequence[ItemId]) -> Review:
         return Review(
             batch,
-            self._confirming.audit_of(batch),
-            self._similar(batch.items),
-            tuple(self._auditing.ahead(batch, self._batch_size, client)),
-            certificates,
+            audit,
+            () if batch is None else self._similar(batch.items),
+            tuple(ahead),
+            tuple(self._auditing.certificates()),
         )
 
     def _similar(self, items: Sequence[ItemId]) -> tuple[int, ...]:

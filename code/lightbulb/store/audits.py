@@ -11,7 +11,7 @@ from sqlalchemy import Exists, func, select, update
 from lightbulb.errors import NotFound
 from lightbulb.records import ActionKind, Ints, ItemId, Source
 from lightbulb.store.database import Database, inserted_id, now
-from lightbulb.store.schema import actions, audits, batches
+from lightbulb.store.schema import actions, audits, batches, labels
 from lightbulb.store.writing import add_action, add_labels, make_current, not_undone
 
 
@@ -20,7 +20,8 @@ class StoredAudit:
     """items: int64 (n,), in the order they are looked at. spent: looks of the class before this audit.
 
     looks: how many it came to, whatever was undone since. ended: no batch is drawn from it any more.
-    accepted: its rest was accepted, failed: a batch of it called the proposals back, and that stands.
+    accepted_by: the action that accepted its rest, failed: a batch of it called the proposals back, and
+    that stands.
     """
 
     id: int
@@ -31,8 +32,12 @@ class StoredAudit:
     spent: int
     looks: int
     ended: bool
-    accepted: bool
+    accepted_by: int | None
     failed: bool
+
+    @property
+    def accepted(self) -> bool:
+        return self.accepted_by is not None
 
     @property
     def open(self) -> bool:
@@ -43,6 +48,7 @@ class StoredAudit:
 class AuditStore:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._accepted: dict[int, Ints] = {}  # what an action accepted: for good
 
     def add(self, label: str, model_version: int, confidence: float, items: Ints) -> StoredAudit:
         """Freezes the proposals of a class; items in the random order that they will be looked at.
@@ -87,7 +93,7 @@ class AuditStore:
             spent=row.spent,
             looks=row.looks,
             ended=row.ended_at is not None,
-            accepted=bool(row.accepted),
+            accepted_by=row.accepted_by if row.accepted else None,
             failed=bool(row.failed),
         )
 
@@ -113,6 +119,22 @@ class AuditStore:
         with self._database.read() as connection:
             numbers = connection.execute(query).scalars().all()
         return [self.get(number) for number in numbers]
+
+    def all_accepted(self) -> list[StoredAudit]:
+        """Those whose rest was accepted, the newest acceptance first."""
+        query = select(audits.c.id).where(_accepted()).order_by(audits.c.accepted_by.desc())
+        with self._database.read() as connection:
+            numbers = connection.execute(query).scalars().all()
+        return [self.get(number) for number in numbers]
+
+    def accepted_items(self, action: int) -> Ints:
+        """What an acceptance labelled, whatever became of it: int64 (n,) ascending."""
+        if action not in self._accepted:
+            query = select(labels.c.item).where(labels.c.action == action).order_by(labels.c.item)
+            with self._database.read() as connection:
+                items = connection.execute(query).scalars().all()
+            self._accepted[action] = np.array(items, dtype=np.int64)
+        return self._accepted[action]
 
     def reached(self, number: int, looks: int) -> None:
         """Notes how many looks the audit came to; never takes one back."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, case, exists, func, select, update
 
 from lightbulb.errors import Conflict, NotFound
-from lightbulb.records import ActionKind, Batch, ItemId, Source
+from lightbulb.records import LOOKED_AT, ActionKind, Batch, ItemId, Source
 from lightbulb.store.database import Database, chunks, inserted_id, now
 from lightbulb.store.schema import Verdict, actions, batch_items, batches, current_labels, items, labels
 from lightbulb.store.writing import add_action, add_label, make_current, not_undone
@@ -100,9 +100,9 @@ class BatchStore:
     ) -> tuple[int, list[ItemId]]:
         """Confirms the batch but for `rejected` (item → its right class, or None for "not this one").
 
-        Items that someone labelled meanwhile keep that label; but a look counts for more than a label
-        accepted without one, or one of none of the task's classes. leave_out: items that nobody could see.
-        Returns (action, confirmed items). Raises: Conflict if it was answered before.
+        Items that someone labelled meanwhile keep that label; but a look counts for more than a label that
+        nobody is known to have looked at, or one of none of the task's classes. leave_out: items that nobody
+        could see. Returns (action, confirmed items). Raises: Conflict if it was answered before.
         """
         with self._database.write() as connection:
             if (
@@ -119,7 +119,7 @@ class BatchStore:
                 query = (
                     select(current_labels.c.item)
                     .join(labels, labels.c.id == current_labels.c.label)
-                    .where(current_labels.c.item.in_(part), labels.c.source != Source.CERTIFIED)
+                    .where(current_labels.c.item.in_(part), labels.c.source.in_(LOOKED_AT))
                     .where(labels.c.value.in_(classes))
                 )
                 taken.update(connection.execute(query).scalars())

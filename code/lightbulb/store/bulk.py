@@ -42,6 +42,12 @@ class BulkStore:
             make_current(connection, [answer.item for answer in answers])
         return action
 
+    def was_sent(self, client_id: str | None) -> bool:
+        """Whether an action has this client_id: sent again, it is answered as it was then."""
+        query = select(actions.c.id).where(actions.c.client_id == client_id)
+        with self._database.read() as connection:
+            return client_id is not None and connection.execute(query).first() is not None
+
     def remove(
         self, unwanted: Sequence[ItemId], annotator: str, client_id: str | None = None
     ) -> tuple[int, list[ItemId]]:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, se
 from sqlalchemy.exc import IntegrityError
 
 from lightbulb.errors import Conflict
-from lightbulb.records import ActionKind, Answer, ItemId, Label, Source
+from lightbulb.records import LOOKED_AT, ActionKind, Answer, ItemId, Label, Source
 from lightbulb.store.database import Database, chunks
 from lightbulb.store.schema import actions, current_labels, items, labels
 from lightbulb.store.writing import (
@@ -76,11 +76,12 @@ class LabelStore:
     def record_import(self, rows: Sequence[ImportedLabel], annotator: str) -> int:
         """Saves rows as one action that no key press undoes; returns how many.
 
-        A label that nobody looked at never takes the place of one that a person gave.
+        A certified label never takes the place of one that is not. What says no more than the label in force
+        changes nothing: a file without sources must not make it look as if nobody had looked.
         """
         with self._database.write() as connection:
-            seen = _seen(connection, [row.item for row in rows if row.source == Source.CERTIFIED])
-            kept = [row for row in rows if row.source != Source.CERTIFIED or row.item not in seen]
+            in_force = _in_force(connection, [row.item for row in rows])
+            kept = [row for row in rows if _says_more(row, in_force.get(row.item), annotator)]
             by_annotator: dict[tuple[str, Any], list[ImportedLabel]] = {}
             for row in kept:
                 by_annotator.setdefault((row.annotator or annotator, row.created_at), []).append(row)
@@ -236,14 +237,23 @@ def _was_asked() -> ColumnElement[bool]:
     return and_(actions.c.kind == ActionKind.LABEL, labels.c.value.is_not(None), not_undone(), ~removed)
 
 
-def _seen(connection: Connection, wanted: Sequence[ItemId]) -> set[ItemId]:
-    """Those of the items whose label in force came by a person's look."""
-    query = select(current_labels.c.item).join(labels, labels.c.id == current_labels.c.label)
-    query = query.where(labels.c.source != Source.CERTIFIED)
-    found: set[ItemId] = set()
-    for part in chunks(list(wanted)):
-        found.update(connection.execute(query.where(current_labels.c.item.in_(part))).scalars())
-    return found
+def _in_force(connection: Connection, wanted: Sequence[ItemId]) -> dict[ItemId, Label]:
+    return {
+        row.item: _label(row)
+        for part in chunks(list(wanted))
+        for row in connection.execute(_current_query().where(current_labels.c.item.in_(part)))
+    }
+
+
+def _says_more(row: ImportedLabel, in_force: Label | None, annotator: str) -> bool:
+    if in_force is None:
+        return True
+    if row.source == Source.CERTIFIED:
+        return in_force.source == Source.CERTIFIED and row.value != in_force.value
+    if row.value != in_force.value:
+        return True
+    same = (row.source, row.annotator or annotator) == (in_force.source, in_force.annotator)
+    return row.source in LOOKED_AT and not same
 
 
 def _record_one(connection: Connection, answer: Answer, annotator: str) -> int:

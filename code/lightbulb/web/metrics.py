@@ -88,6 +88,10 @@ def workspace_gauges(workspace: Workspace) -> Iterable[Metric]:
     for index, name in enumerate(workspace.task.classes):
         labels.add_metric([name], int((view.labels == index).sum()))
     yield labels
+    lapsed = sum(one.labels for one in workspace.upholding.lapsed())
+    yield GaugeMetricFamily(
+        "lightbulb_labels_lapsed", "Accepted without a look, on a certificate that does not hold now.", lapsed
+    )
     yield GaugeMetricFamily("lightbulb_training_active", "1 while answers are learnt from.", learner.active)
     yield GaugeMetricFamily(
         "lightbulb_training_failing", "1 while the last step of training failed.", learner.error is not None

@@ -117,6 +117,14 @@ class BatchPath(BaseModel):
     batch: ItemNumber
 
 
+class CertificatePath(BaseModel):
+    audit: ItemNumber
+
+
+class CheckBody(Request):
+    client: Client = ""
+
+
 class RejectedBody(Request):
     item: ItemNumber
     label: Annotated[

@@ -36,6 +36,17 @@ def add_batches(blueprint: APIBlueprint, workspace: Workspace) -> None:
         action, certified = workspace.confirming.accept_rest(path.batch)
         return {"certified": certified, "action": action}
 
+    @blueprint.post("/certificates/<int:audit>/check", summary="Look at some of what was accepted")
+    def check(path: schemas.CertificatePath, body: schemas.CheckBody) -> dict[str, Any]:
+        return shape_review(workspace.reviewing.again(path.audit, client=body.client))
+
+    @blueprint.post(
+        "/certificates/<int:audit>/take-back", summary="Take off what was accepted without a look: one step"
+    )
+    def take_back(path: schemas.CertificatePath, body: schemas.Empty) -> dict[str, Any]:
+        action, removed = workspace.upholding.take_back(path.audit)
+        return {"removed": removed, "action": action}
+
 
 def shape_review(review: Review) -> dict[str, Any]:
     """similar: an item's place in a row that has similar ones side by side. ahead: pictures to fetch early.

@@ -89,7 +89,7 @@ def shape_status(now: reporting.Status) -> dict[str, Any]:
             "skipped": now.skipped,
             "flagged": now.flagged,
         },
-        "accuracy": dataclasses.asdict(now.accuracy) if now.accuracy else None,
+        "accuracy": {**dataclasses.asdict(now.accuracy), "imported": now.imported} if now.accuracy else None,
         "training": {
             "state": learner.state,
             "active": learner.active,
@@ -104,6 +104,7 @@ def shape_status(now: reporting.Status) -> dict[str, Any]:
         "outlook": dataclasses.asdict(now.outlook),
         "classes": now.labels_by_class,
         "proposed": now.proposals_by_class,
+        "lapsed": [dataclasses.asdict(one) for one in now.lapsed],
         "banners": [{"level": level, "text": text} for level, text in now.banners],
     }
 

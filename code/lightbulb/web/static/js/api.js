@@ -16,6 +16,8 @@
  * @typedef {{batch: number|null, label: string, candidates: number, items: BatchItem[], audit: Audit|null,
  *   ahead: {item: number, media: string}[], certificates: Certificate[]}} Batch
  * @typedef {{batch: number, label: string, audit: Audit}} Certificate
+ * @typedef {{audit: number, label: string, labels: number, audited: number, wrong: number, withdrawn: number,
+ *   found: number, removed: number, allowed: number, most: number|null, to_check: number}} Lapsed accepted, and borne out no more
  * @typedef {{item: number, name: string, media: string, state: string, label: string|null,
  *   source: string|null, annotator: string|null, at: string|null, reason: string|null, proposal: Guess|null,
  *   guess: Guess|null, similarity: number|null, flag: Flag|null}} ListedItem
@@ -167,6 +169,12 @@ export const postBatch = (batch, rejected, seconds) => post(`/api/batches/${batc
 
 /** @param {number} batch any batch of the audit @returns {Promise<{certified: number, action: number}>} */
 export const postAcceptRest = (batch) => post(`/api/batches/${batch}/accept-rest`, {});
+
+/** A batch of what was accepted on an audit. @param {number} audit @param {string} client @returns {Promise<Batch>} */
+export const postCheck = (audit, client) => post(`/api/certificates/${audit}/check`, { client });
+
+/** @param {number} audit @returns {Promise<{removed: number, action: number}>} */
+export const postTakeBack = (audit) => post(`/api/certificates/${audit}/take-back`, {});
 
 /** @returns {Promise<{models: any[]}>} one row for each model there was */
 export const getHistory = () => json("/api/history");

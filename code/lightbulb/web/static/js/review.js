@@ -1,5 +1,5 @@
 /** The Review page: confirm a batch of proposals of one class at a time. */
-import { getNextBatch, postBatch } from "./api.js";
+import { getNextBatch, postBatch, postCheck } from "./api.js";
 import { setProblem } from "./banners.js";
 import { BatchGrid } from "./batchgrid.js";
 import { clientId } from "./client.js";
@@ -7,6 +7,7 @@ import { announce, byId, make, setText, sleep } from "./dom.js";
 import { percent, plural } from "./format.js";
 import { keysDialog, REVIEW_KEYS } from "./keysdialog.js";
 import { onShortcuts } from "./keys.js";
+import { renderLapsed } from "./lapsed.js";
 import { shortName } from "./names.js";
 import { renderAudit, renderOffers } from "./offer.js";
 import { outbox } from "./outbox.js";
@@ -53,7 +54,8 @@ function renderCount() {
 /** What is said of the batch. @param {import("./api.js").Batch} next */
 function renderHead(next) {
   byId("headline").replaceChildren("Unselect everything that is not a ", make("em", {}, `“${next.label}”`));
-  setText(byId("batch-count"), `${next.items.length} of ${next.candidates} proposed`);
+  setText(byId("batch-count"), next.audit ? `${next.items.length} of ${next.candidates} proposed`
+    : `${next.items.length} to check, for ${plural(next.candidates, "label")} accepted without a look`);
   renderAudit(next.audit, task.confidence);
   renderBrush(classes, next.label);
 }
@@ -78,9 +80,9 @@ async function show(next) {
   const loaded = grid.show(items.sort(chosenOrder()), chosen);
   renderCount();
   window.scrollTo({ top: 0 });
-  if (!hadFocus || hadFocus === document.body || !hadFocus.isConnected || hadFocus.id === "confirm") grid.focusFirst();
+  if (!hadFocus || hadFocus === document.body || !hadFocus.isConnected || hadFocus.matches("#confirm, .check")) grid.focusFirst();
   stopwatch.restart();
-  announce(`${next.items.length} proposed as ${next.label}`);
+  announce(`${next.items.length} ${next.audit ? "proposed as" : "to check as"} ${next.label}`);
   await Promise.race([Promise.all([loaded, sleep(SHORTEST_LOOK_MS)]), sleep(LONGEST_WAIT_MS)]);
   if (batch !== next) return;
   isLoaded = true;
@@ -105,13 +107,21 @@ function showNothing() {
 }
 
 /** @param {string} label the class to review; "" for whichever has most proposals */
-async function loadNext(label = wantedClass()) {
+const loadNext = (label = wantedClass()) => load(() => getNextBatch(clientId, label));
+
+/** What was accepted on an audit is looked at after all. @param {number} audit */
+function check(audit) {
+  if (!isBusy) load(() => postCheck(audit, clientId));
+}
+
+/** @param {() => Promise<import("./api.js").Batch>} ask for the batch to show */
+async function load(ask) {
   clearTimeout(retry);
   asked += 1;
   const mine = asked;
   try {
     await outbox.flush(2000); // a label given a moment ago must not come back as a proposal
-    const next = await getNextBatch(clientId, label);
+    const next = await ask();
     if (mine !== asked) return;
     setProblem("batch", null);
     renderOffers(next.certificates, task.confidence, { accepted: loadNext, undo });
@@ -174,8 +184,9 @@ function listen() {
   listenToClass(classes, loadNext);
   listenToOrder(grid);
   listenToSize(grid);
-  onStatus(({ items, proposed }) => {
+  onStatus(({ items, proposed, lapsed }) => {
     renderClassCounts(proposed);
+    renderLapsed(lapsed, { check, taken: loadNext, undo });
     if (batch || byId("nothing").hidden || !items.proposed || isBusy) return;
     if (!wantedClass() || proposed[wantedClass()]) loadNext(); // proposals have just come
   });

@@ -21,7 +21,7 @@ function renderAccuracy(accuracy) {
   setText(byId("accuracy"), accuracyText(accuracy));
   setText(byId("accuracy-detail"), accuracy ? `${intervalText(accuracy)}, n = ${accuracy.n}` : "not measured yet");
   byId("accuracy-metric").title = accuracy
-    ? `measured on ${plural(accuracy.n, "held-out item")}, 95% interval ${intervalText(accuracy)}`
+    ? `measured on ${plural(accuracy.n, "held-out item")}, 95% interval ${intervalText(accuracy)}${accuracy.imported ? `; ${accuracy.imported} of their labels come from a file that does not say who gave them` : ""}`
     : "Measured on randomly drawn items that are never trained on, once a few of them are labelled";
 }
 
