@@ -62,7 +62,7 @@ class RunningServer:
                 try:
                     if requests.get(f"{base}/healthz", timeout=5).ok:
                         return base
-                except requests.ConnectionError:
+                except (requests.ConnectionError, requests.Timeout):
                     pass
             if self.process.poll() is not None:
                 break

@@ -15,6 +15,7 @@ from serving import RunningServer, curl_score, write_config
 from support import copy_digits
 
 LABELS = 80
+EXPORT_SECONDS = 10.0  # two on a machine that does nothing else
 
 
 @pytest.fixture
@@ -72,11 +73,11 @@ def test_label_learn_propose_confirm_serve_and_come_back(
     assert len(scored["scores"]) == 1 and sum(scored["scores"][0]) == pytest.approx(1, abs=1e-4)
 
     file = tmp_path / "out" / "labels.csv"
-    deadline = time.monotonic() + 2.0
+    deadline = time.monotonic() + EXPORT_SECONDS
     while len(read_csv(file)) != total and time.monotonic() < deadline:
         time.sleep(0.05)
     rows = {row["path"]: row for row in read_csv(file)}
-    assert len(rows) == total, "the judgements file was not current within 2 s"
+    assert len(rows) == total, "the judgements file is not current"
     assert all(rows[path]["label"] == truth[path] for path in rows)
     assert sum(row["source"] == "confirmed" for row in rows.values()) == done["confirmed"]
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from browser.driving import label_by_api, wait_for_labels
+from browser.driving import label_by_api, wait_for_labels, wait_until_learnt
 from serving import RunningServer, write_config
 from support import copy_digits
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ServeDigits = Callable[..., RunningServer]
 VIEWPORT = {"width": 1280, "height": 800}
 
 
@@ -69,6 +70,27 @@ def config(digits: Path, tmp_path: Path) -> Path:
     )
 
 
+@pytest.fixture(scope="module")
+def serve_digits(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeDigits]:
+    """serve_digits(count, others, **changes): a service on so many digits, which ends with the module.
+
+    others: further files, by name. changes: sections of the configuration, merged by key.
+    """
+    running: list[RunningServer] = []
+
+    def serve(count: int, others: Mapping[str, bytes] | None = None, **changes: Any) -> RunningServer:
+        folder = tmp_path_factory.mktemp("served")
+        pool = copy_digits(digits / "digits", folder / "pool", count)
+        for name, content in (others or {}).items():
+            (pool / name).write_bytes(content)
+        running.append(RunningServer(write_config(folder / "task.yml", pool, **changes)))
+        return running[-1]
+
+    yield serve
+    for server in running:
+        server.kill()
+
+
 @pytest.fixture(scope="session")
 def labelled_server(
     digits: Path, truth: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
@@ -85,6 +107,7 @@ def labelled_server(
             label_by_api(running, truth, 10)
             if count >= 20:
                 wait_for_labels(running, count)
+        wait_until_learnt(running)
         yield running
     finally:
         running.kill()

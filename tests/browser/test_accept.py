@@ -12,14 +12,27 @@ from typing import Any
 import pytest
 import requests
 
-from browser.driving import WAIT_MS, open_batch, value, wrong_cells
+from browser.driving import (
+    WAIT_MS,
+    Held,
+    label_by_api,
+    open_batch,
+    value,
+    wait_for_labels,
+    wait_for_text,
+    wait_until,
+    wrong_cells,
+)
 from serving import RunningServer, write_config
 from support import copy_digits
 
 pytestmark = pytest.mark.browser
 
 CLASSES = ("0", "1")
-BATCH = 60
+LABELS = 40  # by then a zero is hardly ever taken for a one
+NEXT = re.compile(r"/api/batches/next")
+BATCH = 30  # fewer than a certificate takes: it always needs a second batch of its class
+MOST_BATCHES = 20  # of 360 items
 
 
 @pytest.fixture
@@ -35,21 +48,19 @@ def config(digits: Path, truth: Mapping[str, str], tmp_path: Path) -> Path:
     )  # fmt: skip
 
 
-def answer_until_proposed(server: RunningServer, truth: Mapping[str, str], wanted: int) -> None:
-    """Over the API: labels until so many proposals of one class wait."""
-    for _ in range(12):
-        found = requests.get(f"{server.base}/api/questions?n=8", timeout=30).json()["questions"]
-        labels = [{"item": one["item"], "label": truth[one["name"]], "seconds": 1.0} for one in found]
-        requests.post(f"{server.base}/api/labels", json={"labels": labels}, timeout=30).raise_for_status()
-        known = server.get("/api/status")["items"]["labelled"]
-        if known < 10:
-            continue
-        status = server.wait_until(
-            "/api/status", lambda now, known=known: now["model"] and now["model"]["labels"] >= known
-        )
-        if max(status["proposed"].values()) >= wanted:
-            return
-    raise AssertionError(f"never {wanted} proposals: {status['proposed']}")
+def label_until_proposed(server: RunningServer, truth: Mapping[str, str], wanted: int) -> str:
+    """Over the API: labels until so many proposals of one class wait; the class."""
+    labelled = LABELS - 10
+    label_by_api(server, truth, labelled)
+    while labelled < 100:
+        label_by_api(server, truth, 10)
+        labelled += 10
+        wait_for_labels(server, labelled)
+        proposed = server.get("/api/status")["proposed"]
+        most = max(proposed, key=proposed.__getitem__)
+        if proposed[most] >= wanted:
+            return str(most)
+    raise AssertionError(f"never {wanted} proposals: {proposed}")
 
 
 def exported(server: RunningServer) -> list[dict[str, str]]:
@@ -57,26 +68,56 @@ def exported(server: RunningServer) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_the_rest_is_offered_accepted_and_undone(
-    page: Any, server: RunningServer, truth: Mapping[str, str]
-) -> None:
-    answer_until_proposed(server, truth, 100)
-    names = {str(row["item"]): row["name"] for row in server.get("/api/items?limit=500")["items"]}
-    open_batch(page, server.base)
-    assert "more to check" in value(page, "#audit-text")
-    for _ in range(4):
-        label = re.search(r"“(.)”", value(page, "#headline"))
-        assert label is not None
-        for item in wrong_cells(page, label[1], truth, names):
+def batch_on_screen(page: Any, batches: list[Any]) -> dict[str, Any]:
+    """What the server said of it, of whatever class it is, once it can be confirmed.
+
+    batches: the answers to the page's requests for one.
+    """
+    page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
+    number = page.get_attribute("#batch", "data-batch")
+    said = (answer.json() for answer in reversed(batches))
+    return next(dict(each) for each in said if str(each["batch"]) == number)
+
+
+def check_until_certified(page: Any, truth: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:
+    """Confirms batches rightly, whichever come; the one that led to a certificate, with its audit by then."""
+    batches: list[Any] = []
+    page.on("response", lambda answer: batches.append(answer) if "/batches/next" in answer.url else None)
+    page.reload()
+    went_on = False
+    for _ in range(MOST_BATCHES):
+        batch = batch_on_screen(page, batches)
+        assert f"“{batch['label']}”" in value(page, "#headline")
+        audited, wrong, needed = (batch["audit"][key] for key in ("audited", "wrong", "needed"))
+        left = f"{needed} more to check" if needed else "Too few for a certificate"
+        wait_for_text(page, "#audit-text", f"^{audited} checked, {wrong} wrong: " if audited else f"^{left}")
+        went_on = went_on or audited > 0
+        for item in wrong_cells(page, batch["label"], truth, names):
             page.click(f'.cell[data-item="{item}"]')
         with page.expect_response(re.compile(r"/api/batches/\d+$")) as answered:
             page.click("#confirm")
         audit = answered.value.json()["audit"]
         if audit["certified"]:
-            break
-        page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
-        assert re.match(rf"{audit['audited']} checked, {audit['wrong']} wrong: ", value(page, "#audit-text"))
-    assert audit["certified"], audit
+            assert went_on, "what an earlier batch of the class had shown was said"
+            return {**batch, "audit": audit}
+        # one that is shown still says what it said before the answer
+        page.wait_for_function(
+            "before => document.querySelector('#batch').dataset.batch !== before"
+            " && !document.querySelector('#batch').hidden",
+            arg=str(batch["batch"]),
+            timeout=WAIT_MS,
+        )
+    raise AssertionError(f"no certificate: {audit}")
+
+
+def test_the_rest_is_offered_accepted_and_undone(
+    page: Any, server: RunningServer, truth: Mapping[str, str]
+) -> None:
+    label_until_proposed(server, truth, 100)
+    names = {str(row["item"]): row["name"] for row in server.get("/api/items?limit=500")["items"]}
+    page.goto(f"{server.base}/review")
+    found = check_until_certified(page, truth, names)
+    label, audit = found["label"], found["audit"]
     for _ in range(2):  # at once, and after a reload
         page.wait_for_selector(".offer", timeout=WAIT_MS)
         said = value(page, ".offer-text")
@@ -91,7 +132,7 @@ def test_the_rest_is_offered_accepted_and_undone(
     page.click(".accept")
     page.wait_for_selector(".offer", state="detached", timeout=WAIT_MS)
     accepted = [row for row in exported(server) if row["source"] == "certified"]
-    assert len(accepted) >= 10 and {row["label"] for row in accepted} == {label[1]}
+    assert len(accepted) >= 10 and {row["label"] for row in accepted} == {label}
     wrong = sum(truth[row["path"]] != row["label"] for row in accepted)
     assert wrong <= 0.1 * len(accepted)
     page.wait_for_selector("#confirm:enabled, #nothing:not([hidden])", timeout=WAIT_MS)
@@ -117,33 +158,55 @@ def test_the_next_batch_is_fetched_while_this_one_is_looked_at(
     page: Any, server: RunningServer, truth: Mapping[str, str]
 ) -> None:
     """Of an audit, whose order is laid down: then the next page shows at once."""
-    answer_until_proposed(server, truth, 140)
+    label = label_until_proposed(server, truth, 100)
     asked: list[int] = []
     page.on("request", lambda request: asked.extend(items_in(request.url)))
-    page.goto(f"{server.base}/review?label={CLASSES[0]}")  # else the other class may be next
+    with page.expect_response(NEXT) as answered:
+        page.goto(f"{server.base}/review?label={label}")  # else the other class may be next
+    ahead = [one["item"] for one in answered.value.json()["ahead"]]
+    assert len(ahead) == BATCH
+    wait_until(page, lambda: set(ahead) <= set(asked))
     page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
-    shown = page.locator(".cell").count()
-    for _ in range(100):
-        if len(asked) >= shown + BATCH:
-            break
-        page.wait_for_timeout(100)
-    with page.expect_response(re.compile(r"/api/batches/next")) as answered:
+    with page.expect_response(NEXT) as answered:
         page.click("#confirm")
-    items = answered.value.json()["items"]
+    items = [one["item"] for one in answered.value.json()["items"]]
     page.wait_for_function(
-        "item => document.querySelector('.cell')?.dataset.item === item",
-        arg=str(items[0]["item"]),
-        timeout=WAIT_MS,
+        "item => document.querySelector('.cell')?.dataset.item === item", arg=str(items[0]), timeout=WAIT_MS
     )
     page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
-    assert items and all(asked.count(one["item"]) == 1 for one in items), "and that was before"
+    assert items and set(items) <= set(ahead)
+    assert all(asked.count(item) == 1 for item in items), "and that was before"
 
 
-def accept_by_api(server: RunningServer, truth: Mapping[str, str]) -> list[int]:
-    """Reviews until the rest may be accepted, and accepts it; returns what was looked at."""
+def test_a_second_enter_confirms_nothing_twice(
+    page: Any, server: RunningServer, truth: Mapping[str, str]
+) -> None:
+    """While the next batch is on its way, the one on the screen is answered already."""
+    label_until_proposed(server, truth, 100)
+    open_batch(page, server.base)
+    held = Held(page, "**/api/batches/next*")
+    with page.expect_response(re.compile(r"/api/batches/\d+$"), timeout=WAIT_MS):
+        page.click("#confirm")
+    wait_until(page, lambda: held.routes)
+    first = page.locator(".cell").first
+    first.click()  # whatever draws the button anew
+    first.click()
+    assert page.is_disabled("#confirm")
+    page.keyboard.press("Enter")
+    held.let_go()
+    page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
+    # the server would refuse a second answer, which would be said
+    assert "Confirmed" in value(page, "#toasts") and page.locator(".toast-error").count() == 0
+    page.keyboard.press("u")  # the same batch comes again, and can be confirmed
+    wait_for_text(page, "#toasts", "Undid a batch")
+    page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
+
+
+def accept_by_api(server: RunningServer, truth: Mapping[str, str], label: str) -> list[int]:
+    """Reviews a class until its rest may be accepted, and accepts it; returns what was looked at."""
     seen: list[int] = []
-    for _ in range(6):
-        batch = server.get("/api/batches/next?client=script")
+    for _ in range(MOST_BATCHES):
+        batch = server.get(f"/api/batches/next?client=script&label={label}")
         rejected = [
             {"item": one["item"], "label": truth[one["name"]]}
             for one in batch["items"]
@@ -161,8 +224,8 @@ def accept_by_api(server: RunningServer, truth: Mapping[str, str]) -> list[int]:
 def test_a_certificate_that_lost_its_evidence_is_told_and_mended(
     page: Any, server: RunningServer, truth: Mapping[str, str]
 ) -> None:
-    answer_until_proposed(server, truth, 100)
-    seen = accept_by_api(server, truth)
+    label = label_until_proposed(server, truth, 100)
+    seen = accept_by_api(server, truth, label)
     page.goto(f"{server.base}/review")
     page.wait_for_function("() => document.querySelector('#labelled').textContent !== '–'", timeout=WAIT_MS)
     assert page.locator(".lapsed").count() == 0

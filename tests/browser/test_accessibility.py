@@ -6,18 +6,17 @@ The pages are those that the navigation leads to, so a new one is checked unaske
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from browser.conftest import missing
+from browser.conftest import ServeDigits, missing
 from browser.driving import WAIT_MS
 from lightbulb import web
-from serving import RunningServer, write_config
-from support import copy_digits
+from serving import RunningServer
 
 pytestmark = pytest.mark.browser
 
@@ -43,17 +42,9 @@ def axe() -> Any:
 
 
 @pytest.fixture(scope="module")
-def proposing(
-    digits: Path, truth: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningServer]:
+def proposing(serve_digits: ServeDigits, truth: Mapping[str, str]) -> RunningServer:
     """A pool with everything in it: labels, a model, proposals, a file that cannot be used."""
-    folder = tmp_path_factory.mktemp("accessible")
-    copy_digits(digits / "digits", folder / "pool", 300)
-    (folder / "pool" / "broken.png").write_bytes(b"no image")
-    config = write_config(
-        folder / "task.yml", folder / "pool", auto_label={"confidence": 0.6, "batch_size": 20}
-    )
-    server = RunningServer(config)
+    server = serve_digits(300, {"broken.png": b"no image"}, auto_label={"confidence": 0.6, "batch_size": 20})
     for _ in range(7):
         rows = [
             {"item": one["item"], "label": truth[one["name"]], "seconds": 1.0}
@@ -61,8 +52,7 @@ def proposing(
         ]
         requests.post(f"{server.base}/api/labels", json={"labels": rows}, timeout=30).raise_for_status()
     server.wait_until("/api/status", lambda now: now["items"]["proposed"] and now["model"]["labels"] >= 70)
-    yield server
-    server.kill()
+    return server
 
 
 def test_the_pages_are_found() -> None:

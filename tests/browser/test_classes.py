@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from browser.driving import WAIT_MS, question, value, wait_for_text
-from serving import RunningServer, write_config
-from support import copy_digits
+from browser.conftest import ServeDigits
+from browser.driving import WAIT_MS, question, value, wait_for_text, wait_until
+from serving import RunningServer
 
 pytestmark = pytest.mark.browser
 
@@ -37,22 +35,25 @@ IMPORTED = """async ([module, name, args]) => {
 
 
 @pytest.fixture(scope="module")
-def digit_server(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    folder = tmp_path_factory.mktemp("ten")
-    running = RunningServer(
-        write_config(folder / "task.yml", copy_digits(digits / "digits", folder / "pool", 80))
-    )
-    yield running
-    running.kill()
+def digit_server(serve_digits: ServeDigits) -> RunningServer:
+    return serve_digits(80)
 
 
 @pytest.fixture(scope="module")
-def alike_server(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    folder = tmp_path_factory.mktemp("alike")
-    pool = copy_digits(digits / "digits", folder / "pool", 80)
-    running = RunningServer(write_config(folder / "task.yml", pool, label={"classes": ALIKE}))
-    yield running
-    running.kill()
+def alike_server(serve_digits: ServeDigits) -> RunningServer:
+    return serve_digits(80, label={"classes": ALIKE})
+
+
+def wait_for_rows(page: Any, expected: list[int]) -> list[list[list[float]]]:
+    """They are laid out a moment after the window has its size."""
+    rows: list[list[list[float]]] = []
+
+    def are_laid_out() -> bool:
+        rows[:] = page.evaluate(ROWS)
+        return [len(row) for row in rows] == expected
+
+    wait_until(page, are_laid_out)
+    return rows
 
 
 def test_rows_are_even_and_leave_no_gap(page: Any, digit_server: RunningServer) -> None:
@@ -60,15 +61,11 @@ def test_rows_are_even_and_leave_no_gap(page: Any, digit_server: RunningServer) 
     question(page)
     for width, expected in ((360, [4, 3, 3]), (800, [5, 5]), (1440, [10])):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(200)
-        rows = page.evaluate(ROWS)
-        assert [len(row) for row in rows] == expected, width
+        rows = wait_for_rows(page, expected)
         lefts, rights = [row[0][0] for row in rows], [row[-1][1] for row in rows]
         assert max(lefts) - min(lefts) < 4 and max(rights) - min(rights) < 4, width
     page.check("#show-guess")  # the buttons are wider then
-    page.wait_for_timeout(200)
-    lengths = [len(row) for row in page.evaluate(ROWS)]
-    assert max(lengths) - min(lengths) <= 1 and sum(lengths) == 10
+    wait_for_rows(page, [5, 5])
 
 
 def test_how_many_are_in_a_row(page: Any, digit_server: RunningServer) -> None:

@@ -12,31 +12,39 @@ import pytest
 import requests
 from PIL import Image
 
-from browser.driving import WAIT_MS, value, wait_for_text
+from browser.conftest import ServeDigits
+from browser.dataset_page import (
+    focused,
+    labelled,
+    labels_of,
+    open_dataset,
+    selected,
+    tile,
+    wait_for_selection,
+    wait_for_tile,
+)
+from browser.driving import WAIT_MS, take_everything_back, value, wait_for_text
 from serving import RunningServer, write_config
 from support import copy_digits
 
 pytestmark = pytest.mark.browser
 
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
+PLACE = "() => [scrollY, location.search]"
+REST_MS = 700  # the address follows a quarter of a second later
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
 
 @pytest.fixture(scope="module")
-def served(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def served(serve_digits: ServeDigits) -> RunningServer:
     """120 digits, for the tests that leave no file behind; each takes back what it did."""
-    folder = tmp_path_factory.mktemp("served")
-    pool = copy_digits(digits / "digits", folder / "pool", 120)
-    running = RunningServer(write_config(folder / "task.yml", pool))
-    yield running
-    running.kill()
+    return serve_digits(120)
 
 
 @pytest.fixture
 def shared(served: RunningServer) -> Iterator[RunningServer]:
     yield served
-    while requests.post(f"{served.base}/api/undo", json={}, timeout=30).ok:
-        pass
+    take_everything_back(served)
     flags = {"items": [row["item"] for row in served.get("/api/items?state=flagged")["items"]]}
     if flags["items"]:
         requests.post(f"{served.base}/api/flags/many", json={**flags, "flagged": False}, timeout=30)
@@ -54,37 +62,6 @@ def server(pool: Path, tmp_path: Path) -> Iterator[RunningServer]:
     running.kill()
 
 
-def open_dataset(page: Any, server: RunningServer, query: str = "") -> None:
-    page.goto(f"{server.base}/dataset{query}")
-    page.wait_for_selector("#tiles li[data-item]", timeout=WAIT_MS)
-
-
-def tile(index: int) -> str:
-    return f'#tiles li[data-index="{index}"]'
-
-
-def wait_for_tile(page: Any, index: int, part: str, pattern: str) -> None:
-    page.wait_for_selector(f"{tile(index)} {part}", timeout=WAIT_MS)
-    wait_for_text(page, f"{tile(index)} {part}", pattern)
-
-
-def selected(page: Any) -> list[int]:
-    cells = page.query_selector_all('#tiles li[aria-selected="true"]')
-    return sorted(int(cell.get_attribute("data-index")) for cell in cells)
-
-
-def focused(page: Any) -> int:
-    return int(page.evaluate("() => document.activeElement.dataset.index ?? -1"))
-
-
-def labels_of(server: RunningServer) -> dict[str, str | None]:
-    return {row["name"]: row["label"] for row in server.get("/api/items?limit=500")["items"]}
-
-
-def labelled(server: RunningServer, count: int) -> None:
-    server.wait_until("/api/status", lambda now: now["items"]["labelled"] == count, seconds=15)
-
-
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["1440", "360"])
 def test_select_and_label_by_mouse(page: Any, shared: RunningServer, viewport: dict[str, int]) -> None:
     page.set_viewport_size(viewport)
@@ -94,8 +71,7 @@ def test_select_and_label_by_mouse(page: Any, shared: RunningServer, viewport: d
     page.click(tile(3), modifiers=["Control"])
     assert selected(page) == [1, 3]
     page.click(tile(5), modifiers=["Shift"])
-    page.wait_for_function("() => document.querySelectorAll('#tiles [aria-selected=true]').length === 3")
-    assert selected(page) == [3, 4, 5]
+    wait_for_selection(page, [3, 4, 5])
     page.click(tile(2))
     page.click(f"{tile(4)} .tile-tick")  # a tick adds to what is selected
     assert selected(page) == [2, 4]
@@ -104,7 +80,7 @@ def test_select_and_label_by_mouse(page: Any, shared: RunningServer, viewport: d
     labelled(shared, 2)
     assert [name for name, label in labels_of(shared).items() if label == "7"] == ["0002.png", "0004.png"]
     wait_for_tile(page, 2, ".tile-state", "^7")
-    assert selected(page) == []
+    wait_for_selection(page, [])
     page.click("#toasts .toast-action")
     labelled(shared, 0)
     page.click("#select-all")
@@ -128,7 +104,7 @@ def test_a_rectangle_is_drawn_and_labelled_in_one_step(page: Any, shared: Runnin
     page.mouse.up()
     wide = 11 % columns  # from column 1 to column 3, in two rows
     expected = [row * columns + column for row in (0, 1) for column in range(1, wide + 1)]
-    assert selected(page) == expected
+    wait_for_selection(page, expected)
     page.mouse.move(first["x"] + 20, last["y"] + 400)
     page.keyboard.press("3")
     labelled(shared, len(expected))
@@ -160,8 +136,7 @@ def test_by_keyboard_alone(page: Any, shared: RunningServer, viewport: dict[str,
     assert focused(page) == 0
     for key in ("ArrowRight", "ArrowRight", "Space", "Shift+ArrowRight", "Shift+ArrowRight"):
         page.keyboard.press(key)
-    page.wait_for_function("() => document.querySelectorAll('#tiles [aria-selected=true]').length === 3")
-    assert selected(page) == [2, 3, 4]
+    wait_for_selection(page, [2, 3, 4])
     page.keyboard.press("5")
     labelled(shared, 3)
     wait_for_tile(page, 4, ".tile-state", "^5")
@@ -170,11 +145,12 @@ def test_by_keyboard_alone(page: Any, shared: RunningServer, viewport: dict[str,
     labelled(shared, 2)
     page.keyboard.press("u")
     labelled(shared, 3)
+    wait_for_text(page, "#toasts", "Put back 1 label")  # one undo at a time
     page.keyboard.press("u")
     labelled(shared, 0)
-    page.wait_for_timeout(300)
+    wait_for_text(page, "#toasts", "Undid the change of 3 items")
     page.keyboard.press("End")
-    page.wait_for_function("() => document.activeElement.dataset.index === '100'")
+    page.wait_for_function("() => document.activeElement.dataset.index === '100'", timeout=WAIT_MS)
     assert page.evaluate("() => document.activeElement.getBoundingClientRect().bottom <= innerHeight + 1")
     page.keyboard.press("Home")
     page.keyboard.press("Control+a")
@@ -186,7 +162,7 @@ def test_by_keyboard_alone(page: Any, shared: RunningServer, viewport: dict[str,
     page.keyboard.press("Enter")
     shared.wait_until("/api/status", lambda now: now["items"]["flagged"] == 1)
     page.wait_for_selector(f"{tile(0)} .tile-flag", timeout=WAIT_MS)
-    page.wait_for_timeout(300)
+    page.wait_for_selector("#flag-dialog", state="hidden", timeout=WAIT_MS)
     page.focus(tile(0))
     page.keyboard.press("Enter")
     page.wait_for_selector("#item-dialog[open]")
@@ -200,7 +176,7 @@ def test_by_keyboard_alone(page: Any, shared: RunningServer, viewport: dict[str,
     page.keyboard.press("Control+z")
     wait_for_text(page, "#dialog-history", r"9[\s\S]*undone[\s\S]*8\s*in force")
     page.keyboard.press("Escape")
-    page.wait_for_function("() => document.activeElement.dataset.index === '1'")
+    page.wait_for_function("() => document.activeElement.dataset.index === '1'", timeout=WAIT_MS)
     labelled(shared, 1)
 
 
@@ -246,6 +222,14 @@ def test_a_click_that_does_not_tell_its_pointer_is_the_finger_before_it(
     page.wait_for_selector("#item-dialog[open]", timeout=WAIT_MS)
 
 
+def wait_for_rest(page: Any) -> None:
+    """Until nothing scrolls any more, and the address has the place."""
+    place, before = page.evaluate(PLACE), None
+    while place != before:
+        page.wait_for_timeout(REST_MS)
+        place, before = page.evaluate(PLACE), place
+
+
 def test_the_address_keeps_the_filter_and_the_place(page: Any, shared: RunningServer) -> None:
     items = shared.get("/api/items?limit=500")["items"]
     answers = [{"item": row["item"], "label": "3"} for row in items[:110]]
@@ -259,6 +243,7 @@ def test_the_address_keeps_the_filter_and_the_place(page: Any, shared: RunningSe
     page.mouse.move(180, 600)
     page.mouse.wheel(0, 4000)
     page.wait_for_function("() => /at=[1-9]/.test(location.search)", timeout=WAIT_MS)
+    wait_for_rest(page)
     address = page.url
     first = page.evaluate("() => new URLSearchParams(location.search).get('at')")
     assert "state=labelled" in address and "sort=-name" in address
@@ -304,15 +289,14 @@ def test_alike_duplicates_and_suspects(
     assert conflict.locator(".doubt-picture").count() == 2
     conflict.get_by_role("button", name=f"All are {truth['0005.png']}").click()
     server.wait_until("/api/suspects", lambda now: now["conflicts"] == [])
-    suspects = server.get("/api/suspects")["suspects"]
-    assert suspects
-    kept = page.locator(".doubt", has=page.locator(f'[data-item="{suspects[0]["item"]}"]'))
-    kept.get_by_role("button", name=f"{suspects[0]['label']} is right").press("Enter")
-    server.wait_until(
-        "/api/suspects",
-        lambda now: suspects[0]["item"] not in {one["item"] for one in now["suspects"]},
-    )
-    assert server.get(f"/api/items/{suspects[0]['item']}")["label"] == suspects[0]["label"]
+    kept = page.locator(
+        ".doubt", has_text="the model sees"
+    ).first  # of the model before: by now there is another
+    item = int(kept.locator("[data-item]").get_attribute("data-item"))
+    label = server.get(f"/api/items/{item}")["label"]
+    kept.get_by_role("button", name=f"{label} is right").press("Enter")
+    server.wait_until("/api/suspects", lambda now: item not in {one["item"] for one in now["suspects"]})
+    assert server.get(f"/api/items/{item}")["label"] == label
     page.click('#views [data-view="duplicates"]')
     wait_for_text(page, "#doubts-text", "group")
     assert page.locator(".doubt", has=page.locator('[title="copy.jpg"]')).count() == 1

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from browser.dataset_page import focused, tile, wait_for_tile
 from browser.driving import WAIT_MS, value, wait_for_text
-from browser.test_dataset import DESK, PHONE, focused, tile, wait_for_tile
+from browser.test_dataset import DESK, PHONE
 from lightbulb.measuring.bench_scale import MadeUpPool, make
 from lightbulb.services.assemble import Workspace, open_workspace
 from lightbulb.web.app import create_app

@@ -46,6 +46,7 @@ def test_it_is_shown_and_survives_a_kill(
         server.wait_until(
             "/api/status",
             lambda status: status["training"]["state"] == "idle" and status["encoding"]["done"] == 200,
+            seconds=240,
         )
         page.goto(server.base)
         wait_for_text(page, "#training-detail", r"^model \d+")

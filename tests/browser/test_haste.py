@@ -7,61 +7,37 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
-from browser.driving import NEXT_SHOWN, WAIT_MS, question, value, wait_for_text
-from browser.test_dataset import labelled, labels_of, open_dataset, selected, tile
+from browser.conftest import ServeDigits
+from browser.dataset_page import labelled, labels_of, open_dataset, selected, tile
+from browser.driving import (
+    NEXT_SHOWN,
+    WAIT_MS,
+    Held,
+    question,
+    take_everything_back,
+    value,
+    wait_for_text,
+    wait_until,
+)
 from serving import RunningServer, write_config
 from support import copy_digits
 
 pytestmark = pytest.mark.browser
 
+RESTART_MS = 90_000  # until a server is up, and the page asks it
 MORE_THAN_A_PAGE = 150  # items: of the last 30 the Dataset page knows nothing before they are in sight
 
 
 @pytest.fixture(scope="module")
-def served(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    folder = tmp_path_factory.mktemp("served")
-    pool = copy_digits(digits / "digits", folder / "pool", MORE_THAN_A_PAGE)
-    running = RunningServer(write_config(folder / "task.yml", pool))
-    yield running
-    running.kill()
+def served(serve_digits: ServeDigits) -> RunningServer:
+    return serve_digits(MORE_THAN_A_PAGE)
 
 
 @pytest.fixture
 def shared(served: RunningServer) -> Iterator[RunningServer]:
     yield served
-    while requests.post(f"{served.base}/api/undo", json={}, timeout=30).ok:
-        pass
-
-
-class Held:
-    """Requests to some addresses, which wait until they are let go."""
-
-    def __init__(self, page: Any, pattern: str) -> None:
-        self.routes: list[Any] = []
-        self._is_closed = True
-        page.route(pattern, self._take)
-
-    def _take(self, route: Any) -> None:
-        if self._is_closed:
-            self.routes.append(route)
-        else:
-            route.continue_()
-
-    def let_go(self) -> None:
-        """Those that wait, and all that come."""
-        self._is_closed = False
-        while self.routes:
-            self.routes.pop(0).continue_()
-
-
-def wait_until(page: Any, condition: Any) -> None:
-    for _ in range(100):
-        if condition():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it never came")
+    take_everything_back(served)
 
 
 def by_name(server: RunningServer) -> list[str | None]:
@@ -205,13 +181,13 @@ def test_another_dataset_at_the_same_address(page: Any, digits: Path, tmp_path: 
         server.stop()
         page.keyboard.press("3")
         page.wait_for_function(NEXT_SHOWN, arg=item, timeout=WAIT_MS)
-        with page.expect_navigation(timeout=WAIT_MS):
+        with page.expect_navigation(timeout=RESTART_MS):
             server = RunningServer(configs[1], "--port", port)
         question(page)
         page.wait_for_timeout(1000)
         assert server.get("/api/status")["items"]["labelled"] == 0
         server.stop()
-        with page.expect_navigation(timeout=2 * WAIT_MS):
+        with page.expect_navigation(timeout=RESTART_MS):
             server = RunningServer(configs[0], "--port", port)
         labelled(server, 1)
         assert labels_of(server)[name] == "3"

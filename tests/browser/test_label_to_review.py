@@ -15,12 +15,16 @@ import requests
 from browser.driving import (
     NEXT_SHOWN,
     WAIT_MS,
+    Requested,
     open_batch,
     press_answer,
     proposals,
     question,
+    take_everything_back,
     value,
     wait_for_text,
+    wait_until,
+    wait_until_learnt,
     wrong_cells,
 )
 from serving import RunningServer, curl_score, write_config
@@ -28,8 +32,6 @@ from serving import RunningServer, curl_score, write_config
 pytestmark = pytest.mark.browser
 
 REFILL = re.compile(r"/api/questions")
-DECODED_MS = 1000  # for the pictures of the questions just fetched
-REFILLED_MS = 3000  # for the page to ask for questions again, and for their pictures
 
 
 def names_by_id(server: RunningServer) -> dict[str, str]:
@@ -66,12 +68,8 @@ def test_sixty_labels_a_model_a_batch_and_a_restart(
     page.keyboard.press("Enter")
     page.wait_for_selector("#toasts .toast", timeout=WAIT_MS)
     wait_for_text(page, "#labelled", f"^{labelled + shown - len(wrong)} / 400")
-    before = server.wait_until(
-        "/api/status",
-        lambda now: (
-            now["model"]["labels"] == labelled + shown - len(wrong) and now["encoding"]["done"] == 400
-        ),
-    )
+    before = wait_until_learnt(server)
+    assert before["items"]["labelled"] == labelled + shown - len(wrong)
     scored = curl_score(server, tmp_path / "pool", "0000.png")
     assert scored["labels"] == [str(digit) for digit in range(10)]
     assert len(scored["scores"]) == 1 and sum(scored["scores"][0]) == pytest.approx(1, abs=1e-4)
@@ -162,13 +160,15 @@ def test_answers_wait_while_the_server_is_away(
 
     An answer taken back and given again, and a flag, wait with the others and in their order.
     """
+    refills, pictures = Requested(page, "/api/questions"), Requested(page, "/media/")
     page.goto(server.base)
     question(page)
     with page.expect_response(REFILL, timeout=WAIT_MS):  # questions fetched ahead, to go on without a server
         names = [press_answer(page, truth) for _ in range(4)]
     wait_for_text(page, "#labelled", "^4 / 400")
-    page.wait_for_timeout(DECODED_MS)
+    pictures.wait_until_quiet(page)
     port = server.base.rsplit(":", 1)[1]
+    asked, refilled = refills.asked, refills.answered
     assert server.stop() == 0
     names += [press_answer(page, truth) for _ in range(2)]
     item, mistaken = question(page)
@@ -186,31 +186,25 @@ def test_answers_wait_while_the_server_is_away(
     again = server
     try:
         again = RunningServer(config, "--port", port)
-        again.wait_until("/api/status", lambda now: now["items"]["labelled"] == 7, seconds=40)
-        found = again.wait_until("/api/items?state=flagged", lambda now: now["total"] == 1, seconds=40)
+        again.wait_until("/api/status", lambda now: now["items"]["labelled"] == 7)
+        found = again.wait_until("/api/items?state=flagged", lambda now: now["total"] == 1)
         assert (found["items"][0]["name"], found["items"][0]["flag"]["note"]) == (flagged, "while away")
         page.wait_for_selector("#banners .banner", state="detached", timeout=WAIT_MS)
-        page.wait_for_timeout(REFILLED_MS)
+        # what was asked for in vain is asked for again; who answers fast has questions enough
+        wait_until(page, lambda: refills.asked == asked or refills.answered > refilled)
+        pictures.wait_until_quiet(page)
         assert again.stop() == 0
         names += [press_answer(page, truth) for _ in range(2)]
         page.close()
         again = RunningServer(config, "--port", port)
         page.context.new_page().goto(again.base)
-        again.wait_until("/api/status", lambda now: now["items"]["labelled"] == 9, seconds=40)
+        again.wait_until("/api/status", lambda now: now["items"]["labelled"] == 9)
         rows = export(again)
         assert len(rows) == 9
         assert {row["path"]: row["label"] for row in rows} == {name: truth[name] for name in names}
-        assert undo_everything(again) == 9  # an answer taken twice would be a tenth action
+        assert take_everything_back(again) == 9  # an answer taken twice would be a tenth action
     finally:
         again.kill()
-
-
-def undo_everything(server: RunningServer) -> int:
-    """How many actions there were."""
-    count = 0
-    while requests.post(f"{server.base}/api/undo", json={}, timeout=30).ok:
-        count += 1
-    return count
 
 
 def test_a_deleted_file_is_never_shown(
@@ -246,7 +240,6 @@ def test_a_deleted_file_is_never_shown(
     server.wait_until(  # the last of them may still be on its way to the server
         "/api/items?state=broken&limit=500",
         lambda found: set(late) <= {row["name"] for row in found["items"]},
-        seconds=10,
     )
 
 

@@ -5,38 +5,29 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
-from browser.driving import NEXT_SHOWN, WAIT_MS, question, wait_for_text
-from browser.test_dataset import labelled, labels_of, open_dataset, tile
-from serving import RunningServer, write_config
-from support import copy_digits
+from browser.conftest import ServeDigits
+from browser.dataset_page import labelled, labels_of, open_dataset, tile
+from browser.driving import NEXT_SHOWN, WAIT_MS, question, take_everything_back, wait_for_text, wait_until
+from serving import RunningServer
 
 pytestmark = pytest.mark.browser
 
 FAILURE = json.dumps({"error": {"code": "internal", "message": "it went wrong", "details": []}})
-MOST_LOOKS = 200
 
 
 @pytest.fixture(scope="module")
-def served(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    folder = tmp_path_factory.mktemp("outbox")
-    running = RunningServer(
-        write_config(folder / "task.yml", copy_digits(digits / "digits", folder / "pool", 200))
-    )
-    yield running
-    running.kill()
+def served(serve_digits: ServeDigits) -> RunningServer:
+    return serve_digits(200)
 
 
 @pytest.fixture
 def server(served: RunningServer) -> Iterator[RunningServer]:
     yield served
-    while requests.post(f"{served.base}/api/undo", json={}, timeout=30).ok:
-        pass
+    take_everything_back(served)
 
 
 def fail_on(page: Any, wanted: str) -> None:
@@ -61,12 +52,12 @@ def press(page: Any, key: str) -> tuple[str, str]:
 
 def aside(page: Any, pattern: str) -> None:
     """Waits until the banner says so, trying again sooner than the page would."""
-    for _ in range(MOST_LOOKS):
-        if re.search(pattern, page.inner_text("#banners")):
-            return
+
+    def is_said() -> bool:
         page.evaluate("() => dispatchEvent(new Event('online'))")
-        page.wait_for_timeout(50)
-    raise AssertionError(page.inner_text("#banners"))
+        return bool(re.search(pattern, page.inner_text("#banners")))
+
+    wait_until(page, is_said)
 
 
 def test_what_the_server_fails_on_does_not_hold_up_the_rest(page: Any, server: RunningServer) -> None:
@@ -129,12 +120,13 @@ def test_a_server_that_is_away_sets_nothing_aside(
 
     page.route("**/api/labels", take)
     press(page, "3")
-    for _ in range(100):
+
+    def is_tried() -> bool:
         page.evaluate("() => dispatchEvent(new Event('online'))")  # which does not wait any longer
-        page.wait_for_timeout(50)
-        if len(tries) > 8:
-            break
-    assert len(tries) > 8 and "Kept here and sent again" in page.inner_text("#banners")
+        return len(tries) > 8
+
+    wait_until(page, is_tried)
+    assert "Kept here and sent again" in page.inner_text("#banners")
     assert page.get_by_role("button", name="Drop").count() == 0
     page.unroute_all()
     labelled(server, 1)

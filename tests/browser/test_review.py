@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import requests
 
-from browser.driving import WAIT_MS, open_batch, value, wait_for_text
-from serving import RunningServer, write_config
-from support import copy_digits
+from browser.conftest import ServeDigits
+from browser.driving import WAIT_MS, label_by_api, open_batch, value, wait_for_text, wait_until_learnt
+from serving import RunningServer
 
 pytestmark = pytest.mark.browser
 
@@ -23,39 +23,40 @@ FOCUSED = "() => [...document.querySelectorAll('.cell')].indexOf(document.active
 
 
 @pytest.fixture(scope="module")
-def proposing(
-    digits: Path, truth: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningServer]:
-    """400 digits, 80 of them labelled. Shared: what a test confirms it takes back."""
-    folder = tmp_path_factory.mktemp("review")
-    copy_digits(digits / "digits", folder / "pool", 400)
-    auto_label = {"confidence": 0.8, "batch_size": 26}
-    server = RunningServer(write_config(folder / "task.yml", folder / "pool", auto_label=auto_label))
-    for done in range(10, 81, 10):
-        rows = [
-            {"item": one["item"], "label": truth[one["name"]]}
-            for one in server.get("/api/questions?n=10&client=script")["questions"]
-        ]
-        requests.post(f"{server.base}/api/labels", json={"labels": rows}, timeout=30).raise_for_status()
-        server.wait_until("/api/status", lambda now, n=done: now["items"]["labelled"] == n)
-    server.wait_until(
-        "/api/status",
-        lambda now: (
-            now["model"]
-            and now["model"]["labels"] == 80
-            and sum(n >= 20 for n in now["proposed"].values()) >= 2
-        ),
-    )
-    yield server
-    server.kill()
+def proposing(serve_digits: ServeDigits, truth: Mapping[str, str]) -> RunningServer:
+    """400 digits, as many of them labelled as it takes for two batches. Shared: what a test confirms it takes
+    back."""
+    server = serve_digits(400, auto_label={"confidence": 0.8, "batch_size": 26})
+    for done in range(10, 201, 10):
+        label_by_api(server, truth, 10)
+        enough = done >= 80 and sum(n >= 20 for n in wait_until_learnt(server)["proposed"].values()) >= 2
+        if enough:
+            return server
+    raise AssertionError("never two batches")
 
 
 def open_at(page: Any, server: RunningServer, width: int) -> list[dict[str, Any]]:
-    """Opens Review; the items of the batch, as the server gave them."""
+    """Opens Review once the model is the last for now; the items of the batch, as the server gave them."""
     page.set_viewport_size({"width": width, "height": 800})
+    wait_until_learnt(server)
     with page.expect_response(re.compile("/api/batches/next")) as answered:
         open_batch(page, server.base)
     return list(answered.value.json()["items"])
+
+
+@contextmanager
+def no_other_model(server: RunningServer) -> Iterator[None]:
+    """The present model goes on serving, and with it the batch that it proposed."""
+    version = wait_until_learnt(server)["model"]["version"]
+    requests.post(f"{server.base}/api/models/{version}/serve", json={}, timeout=30).raise_for_status()
+    try:
+        yield
+    finally:
+        requests.post(f"{server.base}/api/models/release", json={}, timeout=30).raise_for_status()
+
+
+def labelled(server: RunningServer) -> int:
+    return int(server.get("/api/status")["items"]["labelled"])
 
 
 def label_of_batch(page: Any) -> str:
@@ -86,6 +87,7 @@ def confirmed(page: Any, press: str | None = None) -> dict[str, Any]:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_by_mouse(page: Any, proposing: RunningServer, width: int) -> None:
+    known = labelled(proposing)
     batch = open_at(page, proposing, width)
     cells = page.locator(".cell")
     cells.nth(1).click()
@@ -109,7 +111,7 @@ def test_by_mouse(page: Any, proposing: RunningServer, width: int) -> None:
     dense = page.evaluate(COLUMNS)
     assert {one["item"] for one in confirmed(page)["sent"]} == left_out
     page.click("#toasts .toast-action")  # undo
-    proposing.wait_until("/api/status", lambda now: now["items"]["labelled"] == 80)
+    proposing.wait_until("/api/status", lambda now: now["items"]["labelled"] == known)
     page.reload()
     page.wait_for_selector("#confirm:enabled", timeout=WAIT_MS)
     assert page.input_value("#order") == "similar" and page.evaluate(COLUMNS) == dense
@@ -118,6 +120,7 @@ def test_by_mouse(page: Any, proposing: RunningServer, width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_by_keyboard(page: Any, proposing: RunningServer, width: int) -> None:
+    known = labelled(proposing)
     batch = open_at(page, proposing, width)
     label = label_of_batch(page)
     columns, last = page.evaluate(COLUMNS), len(batch) - 1
@@ -160,7 +163,7 @@ def test_by_keyboard(page: Any, proposing: RunningServer, width: int) -> None:
     ]
     page.wait_for_selector("#confirm:enabled, #nothing:not([hidden])", timeout=WAIT_MS)
     page.keyboard.press("u")
-    proposing.wait_until("/api/status", lambda now: now["items"]["labelled"] == 80)
+    proposing.wait_until("/api/status", lambda now: now["items"]["labelled"] == known)
 
 
 def test_a_larger_look(page: Any, proposing: RunningServer) -> None:
@@ -308,22 +311,21 @@ def test_undo_of_an_earlier_batch_keeps_what_was_changed_in_this_one(
 ) -> None:
     open_at(page, proposing, 1440)
     more = confirmed(page)["confirmed"]
-    proposing.wait_until("/api/status", lambda now: now["model"]["labels"] == 80 + more)
-    open_batch(page, proposing.base)
-    label, number = label_of_batch(page), page.get_attribute("#batch", "data-batch")
-    page.locator(".cell").nth(0).click()
-    page.locator(".cell").nth(2).focus()
-    page.keyboard.press(next(digit for digit in "0123456789" if digit != label))
-    before = chosen(page)
-    assert [is_ticked for is_ticked, _ in before.values()][:4] == [False, True, False, True]
-    with page.expect_response(re.compile("/api/batches/next"), timeout=WAIT_MS) as answered:
-        page.keyboard.press("u")
-    wait_for_text(page, "#toasts", f"Undid a batch of {more}")
-    assert str(answered.value.json()["batch"]) == number
-    page.wait_for_timeout(300)
-    assert chosen(page) == before
-    assert page.evaluate(FOCUSED) == 2 and page.is_enabled("#confirm")
-    proposing.wait_until("/api/status", lambda now: now["model"]["labels"] == 80)
+    with no_other_model(proposing):
+        open_batch(page, proposing.base)
+        label, number = label_of_batch(page), page.get_attribute("#batch", "data-batch")
+        page.locator(".cell").nth(0).click()
+        page.locator(".cell").nth(2).focus()
+        page.keyboard.press(next(digit for digit in "0123456789" if digit != label))
+        before = chosen(page)
+        assert [is_ticked for is_ticked, _ in before.values()][:4] == [False, True, False, True]
+        with page.expect_response(re.compile("/api/batches/next"), timeout=WAIT_MS) as answered:
+            page.keyboard.press("u")
+        wait_for_text(page, "#toasts", f"Undid a batch of {more}")
+        assert str(answered.value.json()["batch"]) == number
+        page.wait_for_timeout(300)
+        assert chosen(page) == before
+        assert page.evaluate(FOCUSED) == 2 and page.is_enabled("#confirm")
 
 
 def test_all_keys_are_in_a_dialog(page: Any, proposing: RunningServer) -> None:

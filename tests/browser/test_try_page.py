@@ -14,7 +14,7 @@ import requests
 from PIL import Image
 
 from browser.conftest import installed_browser
-from browser.driving import WAIT_MS, value, wait_for_text
+from browser.driving import WAIT_MS, Held, Requested, value, wait_for_text, wait_until
 from serving import RunningServer
 
 pytestmark = pytest.mark.browser
@@ -51,10 +51,11 @@ def test_a_drawn_digit_is_scored_right(
 ) -> None:
     open_tab(page, labelled_server, "draw", viewport)
     page.wait_for_function("() => document.querySelector('#light-on-dark').checked")  # as the digits are
+    scores = Requested(page, "/score")
     stroke(page, ZERO)
+    scores.wait_until_quiet(page)  # until then there are answers to a part of the stroke
     wait_for_text(page, "#predicted", "^0, ")
-    page.wait_for_selector("#nearest-list li", timeout=WAIT_MS)
-    assert page.query_selector("#nearest-list li").inner_text().strip().startswith("0")
+    wait_for_text(page, "#nearest-list li", "^0")
     with page.expect_download() as saved:
         page.click("#save")
     drawn = Image.open(saved.value.path()).convert("L")
@@ -72,10 +73,10 @@ def test_strokes_are_undone_one_by_one_and_the_answer_follows(
 ) -> None:
     open_tab(page, labelled_server, "draw")
     page.wait_for_function("() => document.querySelector('#light-on-dark').checked")
+    scores = Requested(page, "/score")
     stroke(page, ONE)
-    wait_for_text(page, "#predicted", "^1, ")
-    page.wait_for_timeout(500)  # until then it may be the answer to half the stroke
-    before = value(page, "#predicted")
+    scores.wait_until_quiet(page)  # until then there are answers to a part of the stroke
+    before = wait_for_text(page, "#predicted", "^1, ")
     stroke(page, [(0.2, 0.5), (0.8, 0.5)])
     page.wait_for_function(
         "before => document.querySelector('#predicted').innerText !== before", arg=before, timeout=WAIT_MS
@@ -138,16 +139,14 @@ def test_the_draw_tab_left_early_takes_no_other_answer_away(
     page: Any, labelled_server: RunningServer, digits: Path
 ) -> None:
     """It looks at a few of the dataset's images when it is first opened: here these come late."""
-    held: list[Any] = []
-    page.route("**/media/*width=256", lambda route: held.append(route))
+    held = Held(page, "**/media/*width=256")
     with page.expect_request("**/media/*width=256"):
         open_tab(page, labelled_server, "draw")
     page.click("#tab-image")
     page.set_input_files("#file", str(digits / "digits" / "0000.png"))
     shown = wait_for_text(page, "#predicted", r"^\d, ")
-    assert held
-    for route in held:
-        route.continue_()
+    assert held.routes
+    held.let_go()
     page.wait_for_function("() => document.querySelector('#light-on-dark').checked")
     page.wait_for_timeout(300)
     assert value(page, "#predicted") == shown and page.is_visible("#result")
@@ -198,28 +197,16 @@ def camera_page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
 def test_the_camera_is_scored_live_one_frame_at_a_time_and_released(
     camera_page: Any, labelled_server: RunningServer
 ) -> None:
-    page, waiting, most, answers = camera_page, set(), [0], [0]
-
-    def asked(request: Any) -> None:
-        if "/score" in request.url:
-            waiting.add(request)
-            most[0] = max(most[0], len(waiting))
-
-    def answered(request: Any) -> None:
-        answers[0] += request in waiting
-        waiting.discard(request)
-
-    page.on("request", asked)
-    page.on("requestfinished", answered)
+    page, scores = camera_page, Requested(camera_page, "/score")
     open_tab(page, labelled_server, "camera")
     page.focus("#camera-start")
     page.keyboard.press("Enter")
     wait_for_text(page, "#camera-rate", r"^\d+\.\d images a second")
     page.wait_for_selector("#nearest-list li", timeout=WAIT_MS)
     page.evaluate("() => { window.track = document.querySelector('#camera').srcObject.getTracks()[0] }")
-    before = answers[0]
-    page.wait_for_timeout(2000)
-    assert answers[0] - before >= 4 and most[0] == 1
+    before = scores.answered
+    wait_until(page, lambda: scores.answered >= before + 4)
+    assert scores.most == 1
     assert page.evaluate("() => document.activeElement.id") == "camera-stop"
     page.keyboard.press("Enter")
     page.wait_for_selector("#camera-start", timeout=WAIT_MS)
@@ -227,10 +214,11 @@ def test_the_camera_is_scored_live_one_frame_at_a_time_and_released(
         "ended",
         None,
     ]
-    page.wait_for_timeout(500)
-    stopped = answers[0]
+    wait_until(page, lambda: not scores.waiting)
+    page.wait_for_timeout(300)  # a frame that was being taken may still go out
+    stopped = scores.asked
     page.wait_for_timeout(700)
-    assert answers[0] == stopped
+    assert scores.asked == stopped
 
 
 @pytest.mark.parametrize("camera_page", [[ALLOWED]], indirect=True)

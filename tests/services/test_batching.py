@@ -23,7 +23,7 @@ from lightbulb.services.batching import Batching, equal_shares
 from lightbulb.services.production import open_production
 
 POISON = -1
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 class Recorder(Encoder):

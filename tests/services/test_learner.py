@@ -188,7 +188,7 @@ def test_a_failing_step_is_told_and_survived(
         answer(workspace, truth, 20)
         workspace.learner.start()
         try:
-            assert workspace.learner.wait_for(lambda snapshot: snapshot.labels == 20, 30) is not None
+            assert workspace.learner.wait_for(lambda snapshot: snapshot.labels == 20, 120) is not None
         finally:
             workspace.learner.stop()
     assert calls["n"] >= 2

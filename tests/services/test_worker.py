@@ -10,7 +10,7 @@ import pytest
 
 from lightbulb.services.worker import NICENESS, Worker
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux knows priorities of threads")

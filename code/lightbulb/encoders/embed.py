@@ -84,9 +84,8 @@ def encode_files(
     with ThreadPoolExecutor(CORES, "encode", initializer=keep_to_one_thread) as pool:
         try:
             while waiting or running:
-                while (
-                    waiting and len(running) <= CORES
-                ):  # one more, so that none of them waits for the caller
+                # one more than there are cores, so that none of them waits for the caller
+                while waiting and len(running) <= CORES:
                     running.append(pool.submit(_encode_chunk, work, waiting.popleft()))
                 yield running.popleft().result()
         finally:

@@ -51,7 +51,7 @@ export class BulkBar {
 
   /** The second half of a double click on a tile, over which the first half brought the bar. @param {MouseEvent} event */
   #refuseDouble(event) {
-    if (event.detail < 2 || performance.now() - this.#shownAt > DOUBLE_CLICK_MS) return;
+    if (event.detail < 2 || event.timeStamp - this.#shownAt > DOUBLE_CLICK_MS) return; // a busy page hears of it late
     event.stopPropagation();
     this.page.again();
   }

@@ -34,13 +34,14 @@ const preview = new Preview(grid, () => batch?.label ?? "");
 /** @type {string[]} */ let classes = [];
 let isBusy = false;
 let isLoaded = false; // the thumbnails are there to be looked at
+let isAnswered = false; // what is still shown is confirmed, and the next is on its way
 let retry = 0;
 let asked = 0; // counts requests for a batch: only the answer to the newest is shown
 let closeToast = () => {};
 let showKeys = () => {};
 
 /** Nobody confirms what they have not seen. */
-const canConfirm = () => !isBusy && isLoaded && grid.unseen === 0;
+const canConfirm = () => !isBusy && !isAnswered && isLoaded && grid.unseen === 0;
 
 function renderCount() {
   const ticked = grid.cells.length - grid.rejected.length;
@@ -62,10 +63,12 @@ function renderHead(next) {
 
 /** @param {import("./api.js").Batch} next */
 async function show(next) {
+  isAnswered = false; // also of the same batch, after an undo
   // after an undo, say: what a person has changed of it stays
   const chosen = batch?.label === next.label ? grid.chosen : undefined;
   if (batch?.batch === next.batch && isShown(next.items)) {
     renderHead(Object.assign(batch, next));
+    renderCount();
     return;
   }
   batch = next;
@@ -145,6 +148,7 @@ async function confirm() {
   try {
     const rejected = grid.rejected;
     const { confirmed } = await postBatch(id, rejected, stopwatch.read());
+    isAnswered = true;
     const relabelled = rejected.filter((each) => each.label !== null).length;
     const said = [`Confirmed ${confirmed} as ${label}`];
     if (relabelled) said.push(`${relabelled} relabelled`);
