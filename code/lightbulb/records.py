@@ -18,6 +18,7 @@ Float16s = NDArray[np.float16]
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Pixels = NDArray[np.uint8]  # (height, width, 3), RGB
 Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
 

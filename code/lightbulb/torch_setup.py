@@ -17,7 +17,8 @@ import ctypes
 import functools
 import os
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # <malloc.h>
 ONE_GIBIBYTE = 1 << 30
@@ -41,7 +42,8 @@ import torch  # noqa: E402
 from threadpoolctl import ThreadpoolController  # noqa: E402
 
 __all__ = [
-    "CORES", "device_problem", "has_bfloat16", "keep_to_one_thread", "pick_device", "torch", "torch_threads",
+    "CORES", "device_problem", "has_bfloat16", "keep_to_one_thread", "pick_device", "scripted", "torch",
+    "torch_threads",
 ]  # fmt: skip
 
 CORES = torch.get_num_threads()
@@ -70,6 +72,20 @@ def keep_to_one_thread() -> None:
 @functools.cache
 def _openmp() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="openmp")
+
+
+@functools.cache
+def scripted(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """A function of tensors as one call into torch, which a tracer can follow, too.
+
+    Between operations called one by one Python's lock is waited for. The function itself where torch has no
+    TorchScript, as for Python 3.14.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return torch.jit.script(function)
+    except Exception:
+        return function
 
 
 def device_problem(wanted: str) -> str | None:

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 import lightbulb.decoders
 from lightbulb.decoders import Decoder
 from lightbulb.decoders.knn import KNN, PRIOR, SHARPNESS, neighbours_for
-from lightbulb.decoders.normalise import RADIUS, PoolStatistics, normalise, project
+from lightbulb.decoders.normalise import RADIUS, PoolStatistics, Projection, normalise
 from lightbulb.registry import discover
 
 DECODERS = discover(lightbulb.decoders, Decoder)
@@ -117,4 +117,4 @@ def test_projecting_is_normalising_and_multiplying() -> None:
     x = rng.normal(0, 3, (50, 24)).astype(np.float32)
     x[0] = 0
     pool, weights = PoolStatistics.of(x), rng.normal(size=(24, 5)).astype(np.float32)
-    np.testing.assert_allclose(project(x, pool, weights), normalise(x, pool) @ weights, atol=1e-4)
+    np.testing.assert_allclose(Projection(pool, weights)(x), normalise(x, pool) @ weights, atol=1e-4)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from lightbulb.encoders import fusing
+from lightbulb import torch_setup
 from lightbulb.encoders.squeezenet import SqueezeNet
 from lightbulb.encoders.torch_images import ImageInput, TorchImages, pool_map, smooth_pictures
 from lightbulb.torch_setup import torch
@@ -84,10 +84,10 @@ def refuses(*_: Any, **__: Any) -> Any:
 @pytest.mark.parametrize("missing", ["script", "trace"])
 def test_without_torchscript(missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = SqueezeNet.load(config_for(tmp_path, tmp_path))
-    fusing.script.cache_clear()
+    torch_setup.scripted.cache_clear()
     monkeypatch.setattr(torch.jit, missing, refuses)
     other = SqueezeNet.load(config_for(tmp_path, tmp_path))
-    fusing.script.cache_clear()
+    torch_setup.scripted.cache_clear()
     assert not is_one_call(other)
     assert other.fingerprint == usual.fingerprint  # the cached embeddings hold
     pictures = smooth_pictures(3, other.image_size)

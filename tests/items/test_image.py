@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image
 
 from lightbulb.errors import UnreadableImage
-from lightbulb.items.image import media_type, open_image, read_pixels, thumbnail
+from lightbulb.items import image as image_module
+from lightbulb.items.image import decode, media_type, open_image, read_pixels, thumbnail
 
 LIMIT = 1e6
 
@@ -22,9 +24,7 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def decoded(data: bytes) -> np.ndarray:
-    image = open_image(data, max_pixels=LIMIT)
-    assert image.mode == "RGB"
-    return np.asarray(image)
+    return decode(data, max_pixels=LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,14 @@ def decoded(data: bytes) -> np.ndarray:
 )
 def test_refused_with_the_reason(data: bytes, word: str) -> None:
     with pytest.raises(UnreadableImage, match=word):
-        open_image(data, max_pixels=LIMIT)
+        decode(data, max_pixels=LIMIT)
 
 
 def test_a_decompression_bomb_is_refused_before_it_unfolds() -> None:
     bomb = saved(Image.new("1", (30_000, 30_000)), "PNG")
     assert len(bomb) < 200_000
     with pytest.raises(UnreadableImage, match="30000 x 30000"):
-        open_image(bomb, max_pixels=60e6)
+        decode(bomb, max_pixels=60e6)
 
 
 def test_cmyk() -> None:
@@ -80,6 +80,74 @@ def test_exif_rotation_is_applied() -> None:
     pixels = decoded(saved(image, "JPEG", exif=exif, quality=95))
     assert pixels.shape == (40, 20, 3)
     assert pixels[3, 10, 0] > 200 and pixels[36, 10, 0] < 50
+
+
+def photograph(mode: str = "RGB", size: tuple[int, int] = (417, 290)) -> Image.Image:
+    coarse = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).convert(mode)
+
+
+JPEGS = {
+    "usual": saved(photograph(), "JPEG"),
+    "grey": saved(photograph("L"), "JPEG"),
+    "progressive": saved(photograph(), "JPEG", progressive=True),
+    "all colours": saved(photograph(), "JPEG", subsampling=0),
+    "few colours": saved(photograph(), "JPEG", subsampling="4:1:1"),
+    "not separated": saved(photograph(), "JPEG", keep_rgb=True),
+    "CMYK": saved(photograph("CMYK"), "JPEG"),
+    "with bytes behind": saved(photograph(), "JPEG") + b"behind",
+    "one pixel": saved(photograph(size=(1, 1)), "JPEG"),
+    "two in a file": saved(photograph(), "MPO", save_all=True, append_images=[photograph()]),
+}
+
+
+@pytest.fixture
+def by_pillow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., np.ndarray]:
+    """decode(), without the faster way for JPEG."""
+
+    def decode_slowly(data: bytes, at_least: int | None = None) -> np.ndarray:
+        with monkeypatch.context() as patch:
+            patch.setattr(image_module, "_decode_jpeg", lambda *_: None)
+            return decode(data, max_pixels=LIMIT, at_least=at_least)
+
+    return decode_slowly
+
+
+@pytest.mark.parametrize("at_least", [None, 100, 60, 20])
+@pytest.mark.parametrize("data", JPEGS.values(), ids=JPEGS.keys())
+def test_a_jpeg_is_decoded_as_pillow_does(
+    data: bytes, at_least: int | None, by_pillow: Callable[..., np.ndarray]
+) -> None:
+    found, wanted = decode(data, max_pixels=LIMIT, at_least=at_least), by_pillow(data, at_least)
+    assert np.array_equal(found, wanted)
+    assert found.flags.writeable and found.flags.c_contiguous
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_and_turned_as_pillow_does(orientation: int, by_pillow: Callable[..., np.ndarray]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(photograph(), "JPEG", exif=exif)
+    assert np.array_equal(decoded(data), by_pillow(data))
+    assert read_pixels(data, 32, max_pixels=LIMIT).shape == (32, 32, 3)
+
+
+def test_the_usual_jpeg_takes_the_faster_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("decoded by Pillow")
+
+    monkeypatch.setattr(image_module, "_to_rgb", refuse)
+    for name in ("usual", "grey", "progressive"):
+        assert decoded(JPEGS[name]).shape == (290, 417, 3)
+    with pytest.raises(UnreadableImage):
+        decoded(JPEGS["CMYK"])
+
+
+def test_a_jpeg_with_a_small_fault_is_still_read(by_pillow: Callable[..., np.ndarray]) -> None:
+    data = bytearray(saved(photograph(), "JPEG"))
+    for at in range(len(data) // 2, len(data) // 2 + 4):
+        data[at] = 0x55
+    assert np.array_equal(decoded(bytes(data)), by_pillow(bytes(data)))
 
 
 def test_an_animation_is_its_first_frame() -> None:

@@ -164,7 +164,7 @@ def test_an_encoder_that_loses_rows_is_an_error() -> None:
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(WAIT_SECONDS)
-    assert [error for error in errors if "inputs gave embeddings (1, 2)" in error]
+    assert [error for error in errors if "inputs gave rows (1, 2)" in error]
     batching.stop()
 
 

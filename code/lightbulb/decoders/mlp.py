@@ -22,9 +22,9 @@ from typing import ClassVar, Self
 import numpy as np
 
 from lightbulb.decoders import Decoder
-from lightbulb.decoders.normalise import RADIUS, PoolStatistics, normalise, project
+from lightbulb.decoders.normalise import RADIUS, PoolStatistics, Projection, normalise, projected, tensor_of
 from lightbulb.records import Bools, Float32s, Ints
-from lightbulb.torch_setup import torch, torch_threads
+from lightbulb.torch_setup import scripted, torch, torch_threads
 
 HIDDEN = 64
 HIDDEN_SCALE = 0.3  # of a hidden unit's output beside a coordinate of the embedding
@@ -45,6 +45,11 @@ class MLP(Decoder):
     def __init__(self, parameters: Mapping[str, np.ndarray], pool: PoolStatistics) -> None:
         self._parameters = {key: np.asarray(value, dtype=np.float32) for key, value in parameters.items()}
         self._pool = pool
+        # once: a single image would wait for that longer than for the rest
+        w = self._parameters
+        first = Projection(pool, np.hstack([w["w0"], w["w1"]]))
+        last = [torch.from_numpy(w[name]) for name in ("b0", "b1", "w2")]
+        self._prepared = (first.weights, first.centre, first.scale, *last)
 
     @classmethod
     def fit_each(
@@ -72,11 +77,7 @@ class MLP(Decoder):
         ]
 
     def logits(self, embeddings: Float32s) -> Float32s:
-        w = self._parameters
-        both = project(embeddings, self._pool, np.hstack([w["w0"], w["w1"]]))
-        n_classes = w["w0"].shape[1]
-        hidden = np.maximum(both[:, n_classes:] + w["b1"], 0)
-        return (both[:, :n_classes] + w["b0"] + hidden @ w["w2"]).astype(np.float32)
+        return scripted(_logits)(tensor_of(embeddings), *self._prepared).numpy()
 
     def arrays(self) -> Mapping[str, np.ndarray]:
         pool = {"pool_mean": self._pool.mean, "pool_scale": np.array([self._pool.scale])}
@@ -86,6 +87,16 @@ class MLP(Decoder):
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
         pool = PoolStatistics(arrays["pool_mean"].astype(np.float32), float(arrays["pool_scale"][0]))
         return cls({key: arrays[key] for key in ("w0", "b0", "w1", "b1", "w2")}, pool)
+
+
+def _logits(
+    embeddings: torch.Tensor, weights: torch.Tensor, centre: torch.Tensor, scale: float,
+    b0: torch.Tensor, b1: torch.Tensor, w2: torch.Tensor,
+) -> torch.Tensor:  # fmt: skip
+    """weights, centre, scale: of the `Projection` on w0 beside w1."""
+    both = projected(embeddings, weights, centre, scale)
+    hidden = torch.relu(both[:, len(b0) :] + b1)
+    return torch.addmm(both[:, : len(b0)] + b0, hidden, w2)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lightbulb.records import Float32s
+from lightbulb.torch_setup import scripted, torch
 
 RADIUS = 10.0  # typical length of a normalised embedding
 
@@ -37,16 +38,33 @@ def normalise(embeddings: Float32s, pool: PoolStatistics) -> Float32s:
     return ((_power_normalise(embeddings) - pool.mean) * np.float32(pool.scale)).astype(np.float32)
 
 
-def project(embeddings: Float32s, pool: PoolStatistics, weights: Float32s) -> Float32s:
+class Projection:
     """normalise(embeddings, pool) @ weights, (n, dim) and (dim, k) → float32 (n, k).
 
     Scaled and centred after the product, where there is little left to scale: a million embeddings do not
     pass through memory four times more.
     """
-    rooted = _rooted(embeddings)
-    product = rooted @ weights
-    product /= _lengths(rooted)
-    return ((product - pool.mean @ weights) * np.float32(pool.scale)).astype(np.float32)
+
+    def __init__(self, pool: PoolStatistics, weights: Float32s) -> None:
+        self.weights = torch.from_numpy(np.ascontiguousarray(weights, dtype=np.float32))
+        self.centre = torch.from_numpy(np.asarray(pool.mean @ weights, dtype=np.float32))
+        self.scale = float(pool.scale)
+
+    def __call__(self, embeddings: Float32s) -> Float32s:
+        return scripted(projected)(tensor_of(embeddings), self.weights, self.centre, self.scale).numpy()
+
+
+def projected(
+    embeddings: torch.Tensor, weights: torch.Tensor, centre: torch.Tensor, scale: float
+) -> torch.Tensor:
+    """torch rather than NumPy, whose threads would go on spinning for a while after every product."""
+    rooted = embeddings.abs().sqrt_().copysign_(embeddings)
+    lengths = torch.linalg.vector_norm(rooted, dim=1, keepdim=True).clamp_min_(1e-12)
+    return (rooted @ weights).div_(lengths).sub_(centre).mul_(scale)
+
+
+def tensor_of(embeddings: Float32s) -> torch.Tensor:
+    return torch.from_numpy(np.require(embeddings, np.float32, ["C", "W"]))
 
 
 def _power_normalise(embeddings: Float32s) -> Float32s:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
-import warnings
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +17,7 @@ from torch import fx, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lightbulb.torch_setup import torch
+from lightbulb.torch_setup import scripted, torch
 
 if TYPE_CHECKING:
     number = float  # a type of TorchScript's own
@@ -116,7 +114,7 @@ class FusedConvolution(nn.Module):
         self.register_buffer("_bias", None if plain.bias is None else plain.bias.detach())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return script(joined_convolution)(x, self._weight, self._bias, *self._place, *self._activation)
+        return scripted(joined_convolution)(x, self._weight, self._bias, *self._place, *self._activation)
 
 
 def joined_convolution(
@@ -145,16 +143,6 @@ def reinterpreted(x: torch.Tensor, kind: int) -> torch.Tensor:
     return torch.ops.inductor._alloc_from_pool(x, start, kind, x.size(), x.stride())
 
 
-@functools.cache
-def script(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """Itself where torch has no TorchScript, as for Python 3.14: then it just cannot be traced."""
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return torch.jit.script(function)
-    except Exception:
-        return function
-
-
 class NonNegativePooling(nn.Module):
     """Max pooling of 16-bit values that are not negative: zeros around them change nothing."""
 
@@ -168,14 +156,14 @@ class NonNegativePooling(nn.Module):
         ]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        values = script(reinterpreted)(x, torch.int16)
+        values = scripted(reinterpreted)(x, torch.int16)
         rows, columns = self._axes
         edges = [*columns.edges(x.shape[3]), *rows.edges(x.shape[2])]
         if any(edges):
             values = functional.pad(values, edges)
         high = functools.reduce(torch.maximum, (values[:, :, one] for one in rows.slices(x.shape[2])))
         wide = (high[:, :, :, one] for one in columns.slices(x.shape[3]))
-        return script(reinterpreted)(functools.reduce(torch.maximum, wide), x.dtype)
+        return scripted(reinterpreted)(functools.reduce(torch.maximum, wide), x.dtype)
 
 
 @dataclass(frozen=True)

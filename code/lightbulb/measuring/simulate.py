@@ -264,7 +264,7 @@ def measure(
     if workspace.learner.snapshot is None:
         return Point(budget, (float(np.bincount(targets).max() / len(targets)),), 0, 0)
     embeddings, tuned = test_embeddings(workspace, truth, test)
-    scores = workspace.scoring.score_embeddings(embeddings)
+    scores = workspace.learner.snapshot.classifier.probabilities(embeddings.astype(np.float32))
     accuracy = float((scores.argmax(axis=1) == targets).mean())
     shown = (workspace.learner.snapshot.accuracy,)
     proposals = workspace.confirming.proposals()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from lightbulb.records import Pixels
 from lightbulb.torch_setup import torch
 
 SMALLEST_AREA = 0.25  # of the picture, that a crop keeps
@@ -16,8 +16,6 @@ MOSAIC_SIDE = 2  # pictures across and down
 GREY_SHARE = 0.05
 BRIGHTNESS, CONTRAST, SATURATION = 0.3, 0.3, 0.3
 CHANNEL = 0.06  # how much each colour channel's strength varies by itself
-
-Pixels = NDArray[np.uint8]
 
 
 def random_crop(

@@ -18,10 +18,10 @@ import numpy as np
 from lightbulb.encoders.torch_images import Trainable
 from lightbulb.errors import InputError
 from lightbulb.items.image import open_image
-from lightbulb.pretraining.augment import Pixels, random_crop, vary_colours
+from lightbulb.pretraining.augment import random_crop, vary_colours
 from lightbulb.pretraining.objectives import power_normalised
 from lightbulb.pretraining.pretrain import one_cycle
-from lightbulb.records import Ints
+from lightbulb.records import Ints, Pixels
 from lightbulb.torch_setup import has_bfloat16, pick_device, torch
 
 EPOCHS = 20

@@ -15,29 +15,45 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lightbulb.encoders import Encoder
 from lightbulb.errors import NotReady
-from lightbulb.records import Float16s
 from lightbulb.torch_setup import CORES, keep_to_one_thread, torch_threads
 
 STOP_SECONDS = 15.0
+
+Rows = NDArray[Any]
+
+
+class Network(Protocol):
+    """What inputs go through: an encoder, or one with a classifier behind it. dim: length of a row; the rest
+    as in `Encoder`."""
+
+    dim: int
+    batch: int
+    threads: int
+    side_by_side: int
+
+    def encode(self, inputs: Sequence[object]) -> Rows:
+        """Prepared inputs → a row for each, in their order."""
+        ...
 
 
 @dataclass(eq=False)
 class _Request:
     """inputs: as `Encoder.prepare` made them. taken: how many of the first are in a forward or through it.
 
-    encoded: embeddings of pieces of them, by where each begins.
+    encoded: rows of pieces of them, by where each begins.
     """
 
-    encoder: Encoder
+    network: Network
     inputs: Sequence[object]
     taken: int = 0
-    encoded: dict[int, Float16s] = field(default_factory=dict)
-    answer: Future[Float16s] = field(default_factory=Future)
+    encoded: dict[int, Rows] = field(default_factory=dict)
+    answer: Future[Rows] = field(default_factory=Future)
 
     @property
     def left(self) -> int:
@@ -59,7 +75,7 @@ class _Part:
 
 
 class Batching:
-    """most: inputs in one forward, by default as many as the encoder is fastest with. cores: forwards at a
+    """most: inputs in one forward, by default as many as the network is fastest with. cores: forwards at a
     time. The threads start with the first request that does not come alone."""
 
     def __init__(self, most: int | None = None, cores: int = CORES) -> None:
@@ -71,20 +87,20 @@ class Batching:
         self._running = 0  # forwards
         self._stopping = False
 
-    def encode(self, encoder: Encoder, inputs: Sequence[object]) -> Float16s:
-        """Prepared inputs → embeddings, float16 (n, dim), in their order. Waits for its turn.
+    def encode(self, network: Network, inputs: Sequence[object]) -> Rows:
+        """Prepared inputs → the network's rows, (n, dim), in their order. Waits for its turn.
 
-        Raises: what `encoder.encode` raises for these inputs; NotReady (`stopping`) once `stop` was called.
+        Raises: what `network.encode` raises for these inputs; NotReady (`stopping`) once `stop` was called.
         """
         if not inputs:
-            return np.empty((0, encoder.dim), dtype=np.float16)
+            return np.empty((0, network.dim), dtype=np.float32)
         if len(inputs) == 1 and self._begin_alone():
             try:
-                with torch_threads(min(encoder.threads, self._cores)):
-                    return encoder.encode(inputs)
+                with torch_threads(min(network.threads, self._cores)):
+                    return network.encode(inputs)
             finally:
                 self._end()
-        request = _Request(encoder, inputs)
+        request = _Request(network, inputs)
         with self._changed:
             if self._stopping:
                 raise _stopping()
@@ -142,10 +158,10 @@ class Batching:
             self._changed.wait_for(lambda: self._stopping or self._free() > 0)
             if self._stopping:
                 return []
-            encoder = self._waiting[0].encoder
-            inputs = sum(one.left for one in self._waiting if one.encoder is encoder)
+            network = self._waiting[0].network
+            inputs = sum(one.left for one in self._waiting if one.network is network)
             part = -(-inputs // self._free())  # as much for each core that is free
-            parts = fill_batch(self._waiting, min(part, self._most or encoder.batch))
+            parts = fill_batch(self._waiting, min(part, self._most or network.batch))
             self._waiting = [one for one in self._waiting if one.left]
             self._running += 1
             return parts
@@ -154,15 +170,15 @@ class Batching:
         """How many forwards may begin."""
         if not self._waiting:
             return 0
-        return min(self._cores, self._waiting[0].encoder.side_by_side) - self._running
+        return min(self._cores, self._waiting[0].network.side_by_side) - self._running
 
     def _encode(self, parts: Sequence[_Part]) -> None:
         try:
-            encoder, inputs = parts[0].request.encoder, [one for part in parts for one in part.inputs]
-            embeddings = encoder.encode(inputs)
+            network, inputs = parts[0].request.network, [one for part in parts for one in part.inputs]
+            rows = network.encode(inputs)
             # nobody may wait for a row that never comes
-            if embeddings.shape != (len(inputs), encoder.dim):
-                raise ValueError(f"{len(inputs)} inputs gave embeddings {embeddings.shape}")
+            if rows.shape != (len(inputs), network.dim):
+                raise ValueError(f"{len(inputs)} inputs gave rows {rows.shape}")
         except Exception as error:
             if len(parts) == 1:
                 self._fail(parts[0].request, error)
@@ -172,13 +188,13 @@ class Batching:
             return
         start = 0
         for part in parts:
-            self._add(part, embeddings[start : start + len(part.inputs)])
+            self._add(part, rows[start : start + len(part.inputs)])
             start += len(part.inputs)
 
-    def _add(self, part: _Part, embeddings: Float16s) -> None:
+    def _add(self, part: _Part, rows: Rows) -> None:
         request = part.request
         with self._changed:
-            request.encoded[part.start] = embeddings
+            request.encoded[part.start] = rows
             whole = sum(map(len, request.encoded.values())) == len(request.inputs)
         if whole:  # only the thread that brought the last piece sees it so
             request.answer.set_result(np.concatenate([request.encoded[at] for at in sorted(request.encoded)]))
@@ -197,9 +213,9 @@ class Batching:
 
 
 def fill_batch(waiting: Sequence[_Request], most: int) -> list[_Part]:
-    """Takes the next batch: of the oldest request's encoder, an equal share of each that waits for it."""
-    encoder = waiting[0].encoder
-    group = [request for request in waiting if request.encoder is encoder][:most]
+    """Takes the next batch: of the oldest request's network, an equal share of each that waits for it."""
+    network = waiting[0].network
+    group = [request for request in waiting if request.network is network][:most]
     shares = equal_shares([request.left for request in group], most)
     return [request.take(share) for request, share in zip(group, shares, strict=True)]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lightbulb.decoders.normalise import PoolStatistics, project
+from lightbulb.decoders.normalise import PoolStatistics, Projection
 from lightbulb.errors import NotFound, NotReady
 from lightbulb.records import Float32s, Ints, ItemId
 from lightbulb.services.catalog import CatalogView
@@ -77,6 +77,6 @@ def _cosines(embeddings: Float32s, point: Float32s, statistics: PoolStatistics) 
     A unit vector u becomes the point s(u - m), so |u - m|² = 1 - 2 (u - m)·m - m·m.
     """
     mean, scale = statistics.mean, np.float32(statistics.scale)
-    along = project(embeddings, statistics, np.stack([point, mean], axis=1))
+    along = Projection(statistics, np.stack([point, mean], axis=1))(embeddings)
     lengths = scale * np.sqrt(np.maximum(1 - 2 * along[:, 1] / scale - mean @ mean, 1e-12))
     return np.clip(along[:, 0] / (lengths * max(float(np.linalg.norm(point)), 1e-12)), -1, 1)

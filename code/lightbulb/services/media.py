@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from lightbulb.errors import InputError, NotFound
-from lightbulb.items.image import fits, media_type, open_image, thumbnail
+from lightbulb.items.image import decode, fits, media_type, thumbnail
 from lightbulb.records import Item, ItemId
 from lightbulb.services.catalog import Catalog
 from lightbulb.store.items import ItemStore
@@ -48,7 +48,7 @@ class Media:
         if (record.content is not None and unchanged) or version in self._verified:
             return True
         try:
-            open_image(self._path(record).read_bytes(), max_pixels=self._max_pixels)
+            decode(self._path(record).read_bytes(), max_pixels=self._max_pixels)
         except (InputError, OSError) as error:
             self.mark_broken(item, str(error))
             return False

@@ -32,6 +32,21 @@ class Scored:
     encoder_fingerprint: str
 
 
+class _Model:
+    """A snapshot's classifier behind its encoder: inputs → embeddings beside probabilities, float32
+    (n, encoder.dim + n_classes). So what a batch holds is classified at once."""
+
+    def __init__(self, encoder: Encoder, snapshot: Snapshot) -> None:
+        self.encoder = encoder
+        self.snapshot = snapshot
+        self.dim = encoder.dim + len(snapshot.classes)
+        self.batch, self.threads, self.side_by_side = encoder.batch, encoder.threads, encoder.side_by_side
+
+    def encode(self, inputs: Sequence[object]) -> Float32s:
+        embeddings = self.encoder.encode(inputs).astype(np.float32)
+        return np.hstack([embeddings, self.snapshot.classifier.probabilities(embeddings)])
+
+
 class Scoring:
     """encoder: the one that a snapshot was made with.
 
@@ -50,6 +65,7 @@ class Scoring:
         self._fetcher = fetcher
         self._explain = explain
         self._batching = Batching()
+        self._model: _Model | None = None
 
     def score_urls(self, urls: Sequence[str]) -> Scored:
         """Fetches and scores. Raises: as `score_bytes`; FetchError; InputError for an unusable URL."""
@@ -64,23 +80,25 @@ class Scoring:
         Raises: NotReady while there is no model, and once stopped; UnreadableImage naming every input that
         is no image.
         """
-        snapshot = self._ready()
-        encoder = self._encoder(snapshot)
+        model = self._model_of(self._ready())
         shown = names if names is not None else [f"image {index}" for index in range(len(files))]
         # Here rather than in the batch: requests decode side by side, and a bad image stays out of it.
-        inputs = _all_or_error([_attempt(encoder.prepare, data) for data in files], "name", shown)
-        embeddings = self._batching.encode(encoder, inputs)
-        scores = self.score_embeddings(embeddings, snapshot)
+        inputs = _all_or_error([_attempt(model.encoder.prepare, data) for data in files], "name", shown)
+        rows = self._batching.encode(model, inputs)
+        embeddings, scores = rows[:, : model.encoder.dim].astype(np.float16), rows[:, model.encoder.dim :]
+        snapshot = model.snapshot
         return Scored(snapshot.classes, scores, snapshot.version, embeddings, snapshot.encoder_fingerprint)
-
-    def score_embeddings(self, embeddings: Float16s, snapshot: Snapshot | None = None) -> Float32s:
-        """float16 (n, dim) → float32 (n, n_classes). Raises: NotReady."""
-        using = snapshot or self._ready()
-        return using.classifier.probabilities(embeddings.astype(np.float32))
 
     def stop(self) -> None:
         """Answers what is in the forward at this moment, and refuses the rest."""
         self._batching.stop()
+
+    def _model_of(self, snapshot: Snapshot) -> _Model:
+        """The same for all requests that one snapshot answers: only theirs share a batch."""
+        model, encoder = self._model, self._encoder(snapshot)
+        if model is None or model.snapshot is not snapshot or model.encoder is not encoder:
+            self._model = model = _Model(encoder, snapshot)
+        return model
 
     def _ready(self) -> Snapshot:
         snapshot = self._snapshot()

@@ -14,7 +14,7 @@ from lightbulb.encoders.embed import content_hash
 from lightbulb.errors import Conflict, InputError, UnreadableImage
 from lightbulb.files import write_atomically
 from lightbulb.items.folder import FoundFile
-from lightbulb.items.image import open_image
+from lightbulb.items.image import decode
 from lightbulb.records import Item, ItemId
 from lightbulb.services.catalog import Catalog
 from lightbulb.services.encoded import EncodedPool
@@ -147,7 +147,7 @@ class Uploading:
         if (taken := self._no_folder_on_the_way(key)) is not None:
             raise InputError(f"its folder cannot be made: {taken} is there already, and no folder")
         try:
-            open_image(file.data, max_pixels=self._max_pixels)
+            decode(file.data, max_pixels=self._max_pixels)
         except UnreadableImage as error:
             raise InputError(error.message) from error
         return key
