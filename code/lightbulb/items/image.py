@@ -130,13 +130,13 @@ def scaled(pixels: Pixels, width: int, height: int, resample: Image.Resampling) 
 
 def _bilinear(pixels: torch.Tensor, size: list[int]) -> torch.Tensor:
     """uint8 (h, w, 3) → uint8 (*size, 3)."""
-    planes = pixels.permute(2, 0, 1).unsqueeze(0)  # channels last, as the result
+    planes = pixels.unsqueeze(0).permute(0, 3, 1, 2)  # so that torch sees channels last, as in the result
     found = torch.ops.aten._upsample_bilinear2d_aa(planes, size, False, None, None)
     return found.squeeze(0).permute(1, 2, 0).contiguous()
 
 
 def _bicubic(pixels: torch.Tensor, size: list[int]) -> torch.Tensor:
-    planes = pixels.permute(2, 0, 1).unsqueeze(0)
+    planes = pixels.unsqueeze(0).permute(0, 3, 1, 2)
     found = torch.ops.aten._upsample_bicubic2d_aa(planes, size, False, None, None)
     return found.squeeze(0).permute(1, 2, 0).contiguous()
 
