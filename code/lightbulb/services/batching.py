@@ -1,8 +1,8 @@
-"""Many requests, few forwards: inputs that wait at the same time are encoded together.
+"""Many requests, few forwards: inputs that wait at the same time go through the model together.
 
-Each core has a thread that takes its part of whatever waits and puts it through the whole network. It never
+Each core has a thread that takes its part of whatever waits and puts it through the whole model. It never
 waits for a batch to fill; what comes meanwhile is for the next thread that is free. An image that comes alone
-is encoded in its request's own thread. Where more waits than fits, each request gets an equal share: one of
+is scored in its request's own thread. Where more waits than fits, each request gets an equal share: one of
 64 images does not hold up one of a single image.
 
 Cores that shared one batch would wait for each other after every layer or at its end, and then for the next
@@ -17,43 +17,36 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lightbulb.errors import NotReady
 from lightbulb.torch_setup import CORES, keep_to_one_thread, torch_threads
 
 STOP_SECONDS = 15.0
 
-Rows = NDArray[Any]
 
+class Model(Protocol):
+    """What inputs go through. batch, threads, side_by_side: as in `Encoder`."""
 
-class Network(Protocol):
-    """What inputs go through: an encoder, or one with a classifier behind it. dim: length of a row; the rest
-    as in `Encoder`."""
-
-    dim: int
     batch: int
     threads: int
     side_by_side: int
 
-    def encode(self, inputs: Sequence[object]) -> Rows:
-        """Prepared inputs → a row for each, in their order."""
+    def run(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """A result for each input, in their order."""
         ...
 
 
 @dataclass(eq=False)
 class _Request:
-    """inputs: as `Encoder.prepare` made them. taken: how many of the first are in a forward or through it.
+    """inputs: as the model takes them. taken: how many of the first are in a forward or through it.
 
-    encoded: rows of pieces of them, by where each begins.
+    done: results of pieces of them, by where each begins.
     """
 
-    network: Network
-    inputs: Sequence[object]
+    model: Model
+    inputs: Sequence[Any]
     taken: int = 0
-    encoded: dict[int, Rows] = field(default_factory=dict)
-    answer: Future[Rows] = field(default_factory=Future)
+    done: dict[int, Sequence[Any]] = field(default_factory=dict)
+    answer: Future[list[Any]] = field(default_factory=Future)
 
     @property
     def left(self) -> int:
@@ -75,7 +68,7 @@ class _Part:
 
 
 class Batching:
-    """most: inputs in one forward, by default as many as the network is fastest with. cores: forwards at a
+    """most: inputs in one forward, by default as many as the model is fastest with. cores: forwards at a
     time. The threads start with the first request that does not come alone."""
 
     def __init__(self, most: int | None = None, cores: int = CORES) -> None:
@@ -87,20 +80,20 @@ class Batching:
         self._running = 0  # forwards
         self._stopping = False
 
-    def encode(self, network: Network, inputs: Sequence[object]) -> Rows:
-        """Prepared inputs → the network's rows, (n, dim), in their order. Waits for its turn.
+    def run(self, model: Model, inputs: Sequence[Any]) -> list[Any]:
+        """The model's result for each input, in their order. Waits for its turn.
 
-        Raises: what `network.encode` raises for these inputs; NotReady (`stopping`) once `stop` was called.
+        Raises: what `model.run` raises for these inputs; NotReady (`stopping`) once `stop` was called.
         """
         if not inputs:
-            return np.empty((0, network.dim), dtype=np.float32)
+            return []
         if len(inputs) == 1 and self._begin_alone():
             try:
-                with torch_threads(min(network.threads, self._cores)):
-                    return network.encode(inputs)
+                with torch_threads(min(model.threads, self._cores)):
+                    return list(model.run(inputs))
             finally:
                 self._end()
-        request = _Request(network, inputs)
+        request = _Request(model, inputs)
         with self._changed:
             if self._stopping:
                 raise _stopping()
@@ -119,7 +112,7 @@ class Batching:
             thread.join(STOP_SECONDS)
 
     def _begin_alone(self) -> bool:
-        """Whether nothing else is to be encoded: handing one image to another thread would only cost time."""
+        """Whether nothing else is to be scored: handing one image to another thread would only cost time."""
         with self._changed:
             if self._stopping or self._running or self._waiting:
                 return False
@@ -144,7 +137,7 @@ class Batching:
         try:
             while parts := self._next_batch():
                 try:
-                    self._encode(parts)
+                    self._score(parts)
                 finally:
                     self._end()
         finally:  # whatever ended the thread, nobody may wait for it any longer
@@ -153,15 +146,15 @@ class Batching:
                 self._refuse()
 
     def _next_batch(self) -> list[_Part]:
-        """Waits until there is something to encode. Empty when it is time to stop."""
+        """Waits until there is something to score. Empty when it is time to stop."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or self._free() > 0)
             if self._stopping:
                 return []
-            network = self._waiting[0].network
-            inputs = sum(one.left for one in self._waiting if one.network is network)
+            model = self._waiting[0].model
+            inputs = sum(one.left for one in self._waiting if one.model is model)
             part = -(-inputs // self._free())  # as much for each core that is free
-            parts = fill_batch(self._waiting, min(part, self._most or network.batch))
+            parts = fill_batch(self._waiting, min(part, self._most or model.batch))
             self._waiting = [one for one in self._waiting if one.left]
             self._running += 1
             return parts
@@ -170,34 +163,33 @@ class Batching:
         """How many forwards may begin."""
         if not self._waiting:
             return 0
-        return min(self._cores, self._waiting[0].network.side_by_side) - self._running
+        return min(self._cores, self._waiting[0].model.side_by_side) - self._running
 
-    def _encode(self, parts: Sequence[_Part]) -> None:
+    def _score(self, parts: Sequence[_Part]) -> None:
         try:
-            network, inputs = parts[0].request.network, [one for part in parts for one in part.inputs]
-            rows = network.encode(inputs)
-            # nobody may wait for a row that never comes
-            if rows.shape != (len(inputs), network.dim):
-                raise ValueError(f"{len(inputs)} inputs gave rows {rows.shape}")
+            model, inputs = parts[0].request.model, [one for part in parts for one in part.inputs]
+            results = model.run(inputs)
+            if len(results) != len(inputs):  # nobody may wait for a result that never comes
+                raise ValueError(f"{len(inputs)} inputs gave {len(results)} results")
         except Exception as error:
             if len(parts) == 1:
                 self._fail(parts[0].request, error)
                 return
             for part in parts:  # one by one, so that only those learn of an error who caused it
-                self._encode([part])
+                self._score([part])
             return
         start = 0
         for part in parts:
-            self._add(part, rows[start : start + len(part.inputs)])
+            self._add(part, results[start : start + len(part.inputs)])
             start += len(part.inputs)
 
-    def _add(self, part: _Part, rows: Rows) -> None:
+    def _add(self, part: _Part, results: Sequence[Any]) -> None:
         request = part.request
         with self._changed:
-            request.encoded[part.start] = rows
-            whole = sum(map(len, request.encoded.values())) == len(request.inputs)
+            request.done[part.start] = results
+            whole = sum(map(len, request.done.values())) == len(request.inputs)
         if whole:  # only the thread that brought the last piece sees it so
-            request.answer.set_result(np.concatenate([request.encoded[at] for at in sorted(request.encoded)]))
+            request.answer.set_result([one for at in sorted(request.done) for one in request.done[at]])
 
     def _fail(self, request: _Request, error: Exception) -> None:
         with self._changed:
@@ -213,9 +205,9 @@ class Batching:
 
 
 def fill_batch(waiting: Sequence[_Request], most: int) -> list[_Part]:
-    """Takes the next batch: of the oldest request's network, an equal share of each that waits for it."""
-    network = waiting[0].network
-    group = [request for request in waiting if request.network is network][:most]
+    """Takes the next batch: of the oldest request's model, an equal share of each that waits for it."""
+    model = waiting[0].model
+    group = [request for request in waiting if request.model is model][:most]
     shares = equal_shares([request.left for request in group], most)
     return [request.take(share) for request, share in zip(group, shares, strict=True)]
 

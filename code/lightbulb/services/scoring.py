@@ -14,6 +14,7 @@ from lightbulb.errors import InputError, LightBulbError, NotReady
 from lightbulb.records import Float16s, Float32s, Snapshot
 from lightbulb.services.batching import Batching
 from lightbulb.services.fetching import UrlFetcher
+from lightbulb.torch_setup import CORES
 
 FETCHERS = 8
 
@@ -33,18 +34,35 @@ class Scored:
 
 
 class _Model:
-    """A snapshot's classifier behind its encoder: inputs → embeddings beside probabilities, float32
-    (n, encoder.dim + n_classes). So what a batch holds is classified at once."""
+    """A snapshot with its encoder: images → (embedding, probabilities) each, or why one cannot be read.
+
+    Where every core has a forward of its own, it also decodes the images: it then finds them in its cache.
+    Otherwise requests decode theirs beforehand, side by side.
+    """
 
     def __init__(self, encoder: Encoder, snapshot: Snapshot) -> None:
         self.encoder = encoder
         self.snapshot = snapshot
-        self.dim = encoder.dim + len(snapshot.classes)
         self.batch, self.threads, self.side_by_side = encoder.batch, encoder.threads, encoder.side_by_side
+        self.decodes = encoder.side_by_side >= CORES
 
-    def encode(self, inputs: Sequence[object]) -> Float32s:
-        embeddings = self.encoder.encode(inputs).astype(np.float32)
-        return np.hstack([embeddings, self.snapshot.classifier.probabilities(embeddings)])
+    def prepare(self, data: bytes) -> object:
+        return _attempt(self.encoder.prepare, data)
+
+    def run(self, inputs: Sequence[Any]) -> list[Any]:
+        """inputs: encoded images if it decodes, else what `prepare` made of them."""
+        prepared = [self.prepare(one) for one in inputs] if self.decodes else inputs
+        rows = iter(self._rows([one for one in prepared if not isinstance(one, LightBulbError)]))
+        return [one if isinstance(one, LightBulbError) else next(rows) for one in prepared]
+
+    def _rows(self, inputs: Sequence[object]) -> list[tuple[Float16s, Float32s]]:
+        if not inputs:
+            return []
+        embeddings = self.encoder.encode(inputs)
+        if embeddings.shape != (len(inputs), self.encoder.dim):
+            raise ValueError(f"{len(inputs)} images gave embeddings {embeddings.shape}")
+        scores = self.snapshot.classifier.probabilities(embeddings.astype(np.float32))
+        return list(zip(embeddings, scores, strict=True))
 
 
 class Scoring:
@@ -75,19 +93,23 @@ class Scoring:
         return self.score_bytes(_all_or_error(fetched, "url", urls))
 
     def score_bytes(self, files: Sequence[bytes], names: Sequence[str] | None = None) -> Scored:
-        """Scores encoded images, in one forward with those of other requests.
+        """Scores encoded images, at least one, in one forward with those of other requests.
 
         Raises: NotReady while there is no model, and once stopped; UnreadableImage naming every input that
         is no image.
         """
         model = self._model_of(self._ready())
         shown = names if names is not None else [f"image {index}" for index in range(len(files))]
-        # Here rather than in the batch: requests decode side by side, and a bad image stays out of it.
-        inputs = _all_or_error([_attempt(model.encoder.prepare, data) for data in files], "name", shown)
-        rows = self._batching.encode(model, inputs)
-        embeddings, scores = rows[:, : model.encoder.dim].astype(np.float16), rows[:, model.encoder.dim :]
+        inputs = files if model.decodes else [model.prepare(data) for data in files]
+        rows = _all_or_error(self._batching.run(model, inputs), "name", shown)
         snapshot = model.snapshot
-        return Scored(snapshot.classes, scores, snapshot.version, embeddings, snapshot.encoder_fingerprint)
+        return Scored(
+            snapshot.classes,
+            np.stack([scores for _, scores in rows]),
+            snapshot.version,
+            np.stack([embedding for embedding, _ in rows]),
+            snapshot.encoder_fingerprint,
+        )
 
     def stop(self) -> None:
         """Answers what is in the forward at this moment, and refuses the rest."""
