@@ -274,6 +274,7 @@ def test_images_are_decoded_where_that_is_fastest(
     wanted = trained.scoring.score_bytes(files)
     encoder = trained.encoder.get()
     monkeypatch.setattr(encoder, "side_by_side", side_by_side)
+    monkeypatch.setattr(trained.scoring, "_model", lambda: None)
     threads = set[str]()
 
     def prepare(data: bytes) -> object:
