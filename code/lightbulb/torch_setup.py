@@ -17,6 +17,7 @@ import ctypes
 import functools
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -43,10 +44,11 @@ from threadpoolctl import ThreadpoolController  # noqa: E402
 
 __all__ = [
     "CORES", "device_problem", "has_bfloat16", "keep_to_one_thread", "pick_device", "scripted", "torch",
-    "torch_threads",
+    "torch_threads", "without_warnings",
 ]  # fmt: skip
 
 CORES = torch.get_num_threads()
+_QUIET = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -74,6 +76,13 @@ def _openmp() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="openmp")
 
 
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """For one thread at a time: `catch_warnings` changes what all are warned of, and puts it back."""
+    with _QUIET, warnings.catch_warnings(action="ignore"):
+        yield
+
+
 @functools.cache
 def scripted(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     """A function of tensors as one call into torch, which a tracer can follow, too.
@@ -82,7 +91,7 @@ def scripted(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tenso
     TorchScript, as for Python 3.14.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with without_warnings():
             return torch.jit.script(function)
     except Exception:
         return function

@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 import lightbulb.decoders
 from lightbulb.decoders import Decoder
 from lightbulb.decoders.knn import KNN, PRIOR, SHARPNESS, neighbours_for
+from lightbulb.decoders.mlp import MLP
 from lightbulb.decoders.normalise import RADIUS, PoolStatistics, Projection, normalise
 from lightbulb.registry import discover
 
@@ -110,6 +111,20 @@ def test_neighbours_vote_by_nearness_by_hand() -> None:
 
 def test_more_labels_more_neighbours() -> None:
     assert [neighbours_for(n) for n in (0, 1, 2, 10, 150, 10_000)] == [0, 1, 1, 3, 12, 15]
+
+
+def test_arrays_that_may_not_be_written_to_are_read_all_the_same() -> None:
+    x = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    pool = PoolStatistics.of(x)
+    rng = np.random.default_rng(0)
+    fitted = MLP.fit(x, np.arange(20) % 2, 2, pool, rng)
+    arrays = {name: np.array(values) for name, values in fitted.arrays().items()}
+    for values in (*arrays.values(), x):
+        values.flags.writeable = False
+    read = MLP.from_arrays(arrays)
+    np.testing.assert_array_equal(read.logits(x), fitted.logits(x))
+    np.testing.assert_array_equal(read.logits(x[::-2]), fitted.logits(np.ascontiguousarray(x[::-2])))
+    assert read.logits(x[:0]).shape == (0, 2)
 
 
 def test_projecting_is_normalising_and_multiplying() -> None:

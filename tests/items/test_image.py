@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -148,6 +150,39 @@ def test_a_jpeg_with_a_small_fault_is_still_read(by_pillow: Callable[..., np.nda
     for at in range(len(data) // 2, len(data) // 2 + 4):
         data[at] = 0x55
     assert np.array_equal(decoded(bytes(data)), by_pillow(bytes(data)))
+
+
+def test_decoding_side_by_side_changes_no_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two begin, and end in the same order: each would put back what it found."""
+    began, may_end = (
+        {name: threading.Event() for name in ("first", "second")},
+        {name: threading.Event() for name in ("first", "second")},
+    )
+
+    def wait(*_: Any) -> None:
+        name = threading.current_thread().name
+        began[name].set()
+        assert may_end[name].wait(60)
+
+    monkeypatch.setattr(image_module, "_decode_jpeg", wait)
+    before = list(warnings.filters)
+    threads = [threading.Thread(target=decoded, args=(JPEGS["usual"],), name=name) for name in began]
+    for thread in threads:
+        thread.start()
+        assert began[thread.name].wait(60)
+    for thread in threads:
+        may_end[thread.name].set()
+        thread.join()
+    assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 2), (5, 7), (7, 7), (9, 8), (17, 33)], ids=str)
+@pytest.mark.parametrize("at_least", [None, 1, 2])
+def test_tiny_jpegs_are_decoded_as_pillow_does(
+    size: tuple[int, int], at_least: int | None, by_pillow: Callable[..., np.ndarray]
+) -> None:
+    data = saved(photograph(size=size), "JPEG")
+    assert np.array_equal(decode(data, max_pixels=LIMIT, at_least=at_least), by_pillow(data, at_least))
 
 
 def test_an_animation_is_its_first_frame() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from hypothesis import strategies as st
 from lightbulb.errors import NotReady, UnreadableImage
 from lightbulb.services.assemble import Workspace
 from lightbulb.services.batching import Batching, equal_shares
+from lightbulb.services.fetching import make_fetcher
 from lightbulb.services.production import open_production
+from lightbulb.services.scoring import Scoring
 from lightbulb.torch_setup import CORES
 
 POISON = -1
@@ -201,6 +205,23 @@ def test_stopping_refuses_what_waits_and_what_comes(batching: Batching, pool: Th
     assert model.batches == [[0]]
 
 
+class Image:
+    """Something large."""
+
+
+class Counter(Recorder):
+    def run(self, inputs: Sequence[Any]) -> list[Any]:
+        return [0 for _ in inputs]
+
+
+def test_a_thread_that_waits_keeps_nothing_of_the_last_batch(batching: Batching) -> None:
+    model, images = Counter(), [Image(), Image()]
+    kept = [weakref.ref(one) for one in (model, *images)]
+    assert batching.run(model, images) == [0, 0]
+    del model, images
+    until(lambda: all(one() is None for one in kept))
+
+
 def test_nothing_in_nothing_out_and_a_stop_before_the_start() -> None:
     batching = Batching()
     assert batching.run(Recorder(), []) == []
@@ -229,6 +250,21 @@ def test_scores_of_many_threads_equal_those_of_each_alone(trained: Workspace) ->
         np.testing.assert_allclose(scored.scores, mine, atol=2e-3)
 
 
+def test_a_snapshot_that_serves_no_longer_is_let_go(trained: Workspace) -> None:
+    newest = trained.learner.snapshot
+    serving = [replace(newest)]
+    former = weakref.ref(serving[0])
+    scoring = Scoring(
+        lambda: serving[0], trained.learner.encoder_of, make_fetcher(trained.config), lambda: NotReady("none")
+    )
+    files = [path.read_bytes() for path in sorted(trained.config.dataset.directory.iterdir())[:2]]
+    scoring.score_bytes(files[:1])
+    scoring.score_bytes(files)
+    serving[0] = newest
+    until(lambda: former() is None)
+    scoring.stop()
+
+
 @pytest.mark.parametrize("side_by_side", [1, CORES])
 def test_images_are_decoded_where_that_is_fastest(
     side_by_side: int, trained: Workspace, monkeypatch: pytest.MonkeyPatch
@@ -238,7 +274,7 @@ def test_images_are_decoded_where_that_is_fastest(
     wanted = trained.scoring.score_bytes(files)
     encoder = trained.encoder.get()
     monkeypatch.setattr(encoder, "side_by_side", side_by_side)
-    monkeypatch.setattr(trained.scoring, "_model", None)
+    monkeypatch.setattr(trained.scoring, "_model", lambda: None)
     threads = set[str]()
 
     def prepare(data: bytes) -> object:

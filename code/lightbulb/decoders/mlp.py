@@ -48,7 +48,7 @@ class MLP(Decoder):
         # once: a single image would wait for that longer than for the rest
         w = self._parameters
         first = Projection(pool, np.hstack([w["w0"], w["w1"]]))
-        last = [torch.from_numpy(w[name]) for name in ("b0", "b1", "w2")]
+        last = [tensor_of(w[name]) for name in ("b0", "b1", "w2")]
         self._prepared = (first.weights, first.centre, first.scale, *last)
 
     @classmethod

@@ -46,8 +46,8 @@ class Projection:
     """
 
     def __init__(self, pool: PoolStatistics, weights: Float32s) -> None:
-        self.weights = torch.from_numpy(np.ascontiguousarray(weights, dtype=np.float32))
-        self.centre = torch.from_numpy(np.asarray(pool.mean @ weights, dtype=np.float32))
+        self.weights = tensor_of(weights)
+        self.centre = tensor_of(pool.mean @ weights)
         self.scale = float(pool.scale)
 
     def __call__(self, embeddings: Float32s) -> Float32s:
@@ -63,8 +63,9 @@ def projected(
     return (rooted @ weights).div_(lengths).sub_(centre).mul_(scale)
 
 
-def tensor_of(embeddings: Float32s) -> torch.Tensor:
-    return torch.from_numpy(np.require(embeddings, np.float32, ["C", "W"]))
+def tensor_of(values: Float32s) -> torch.Tensor:
+    """In the same memory; a copy of what is read-only or not contiguous, which torch would not take."""
+    return torch.from_numpy(np.require(values, np.float32, ["C", "W"]))
 
 
 def _power_normalise(embeddings: Float32s) -> Float32s:

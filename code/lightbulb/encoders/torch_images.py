@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from lightbulb.encoders import Encoder
 from lightbulb.encoders.fusing import fused
 from lightbulb.items.image import PIXELS_VERSION, read_pixels
 from lightbulb.records import Float16s
-from lightbulb.torch_setup import CORES, has_bfloat16, pick_device, torch, torch_threads
+from lightbulb.torch_setup import CORES, has_bfloat16, pick_device, torch, torch_threads, without_warnings
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -186,12 +185,12 @@ class TorchImages(Encoder):
         After each of its dozens of steps Python's lock is waited for. Where other threads decode, answer and
         learn, that takes longer than the steps themselves.
         """
-        pictures = smooth_pictures(TRIED, self._shown.size)
         plain = self._embed_stepwise
         if self._device.type != "cpu":  # a GPU is given its work ahead, and does not wait for the lock
             return plain
+        pictures = smooth_pictures(TRIED, self._shown.size)
         try:
-            with warnings.catch_warnings(action="ignore"), torch.inference_mode():
+            with without_warnings(), torch.inference_mode():
                 traced = torch.jit.trace(_Steps(self._fast, plain), pictures[:2], check_trace=False)
                 same = all(torch.equal(traced(one), plain(one)) for one in (pictures, pictures[:1]))
         except Exception:  # what torch cannot follow

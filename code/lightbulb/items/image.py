@@ -31,6 +31,9 @@ TURNS: dict[object, Callable[[Pixels], Pixels]] = {
 }
 PIXELS_VERSION = 2  # part of every encoder's fingerprint; raise it when the pixels below change
 
+# Pillow's remarks on odd but readable metadata. Not call by call: `catch_warnings` changes what all threads
+# are warned of, and those that decode side by side would put it back in the wrong order.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` below is the limit, and it is checked before decoding
 
 
@@ -50,21 +53,19 @@ def decode(data: bytes, *, max_pixels: float, at_least: int | None = None) -> Pi
     if not data:
         raise UnreadableImage("the file is empty (0 bytes)")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on odd but readable metadata
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-            width, height = image.size
-            if width * height > max_pixels:
-                raise UnreadableImage(
-                    f"{width} x {height} pixels, more than the limit of {max_pixels / 1e6:g} megapixels"
-                )
-            if at_least is not None:
-                image.draft("RGB", (2 * at_least, 2 * at_least))
-            if (pixels := _decode_jpeg(data, image)) is not None:
-                return pixels
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            return np.array(_to_rgb(image))
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = image.size
+        if width * height > max_pixels:
+            raise UnreadableImage(
+                f"{width} x {height} pixels, more than the limit of {max_pixels / 1e6:g} megapixels"
+            )
+        if at_least is not None:
+            image.draft("RGB", (2 * at_least, 2 * at_least))
+        if (pixels := _decode_jpeg(data, image)) is not None:
+            return pixels
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return np.array(_to_rgb(image))
     except UnreadableImage:
         raise
     except UnidentifiedImageError:
@@ -74,7 +75,7 @@ def decode(data: bytes, *, max_pixels: float, at_least: int | None = None) -> Pi
 
 
 def _decode_jpeg(data: bytes, image: Image.Image) -> Pixels | None:
-    """The pixels that Pillow would decode, in two thirds of the time, most of which it holds Python's lock.
+    """The pixels that Pillow would decode, in two thirds of the time, and never holding Python's lock.
 
     image: opened, and scaled by `draft`, but not loaded. None for what is not quite a usual JPEG.
     """
@@ -150,7 +151,7 @@ def thumbnail(data: bytes, width: int, *, max_pixels: float) -> bytes:
 
     Raises: UnreadableImage.
     """
-    # Half: `open_image` leaves a JPEG twice the size asked for, and here as many pixels as shown will do.
+    # Half: `decode` leaves a JPEG twice the size asked for, and here as many pixels as shown will do.
     pixels = decode(data, max_pixels=max_pixels, at_least=(width + 1) // 2)
     share = min(1.0, width / max(pixels.shape))
     rows, columns = (max(1, round(side * share)) for side in pixels.shape[:2])

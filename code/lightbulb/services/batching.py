@@ -135,15 +135,26 @@ class Batching:
     def _run(self) -> None:
         keep_to_one_thread()
         try:
-            while parts := self._next_batch():
-                try:
-                    self._score(parts)
-                finally:
-                    self._end()
+            while self._score_next():
+                pass
         finally:  # whatever ended the thread, nobody may wait for it any longer
             with self._changed:
                 self._stopping = True
                 self._refuse()
+
+    def _score_next(self) -> bool:
+        """Whether there was a batch; none when it is time to stop.
+
+        While the thread waits, nothing may hold the last one: not its images, not its model.
+        """
+        parts = self._next_batch()
+        if not parts:
+            return False
+        try:
+            self._score(parts)
+        finally:
+            self._end()
+        return True
 
     def _next_batch(self) -> list[_Part]:
         """Waits until there is something to score. Empty when it is time to stop."""

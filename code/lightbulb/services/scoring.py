@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class Scoring:
         self._fetcher = fetcher
         self._explain = explain
         self._batching = Batching()
-        self._model: _Model | None = None
+        self._model: Callable[[], _Model | None] = lambda: None  # weak: the last snapshot may be large
 
     def score_urls(self, urls: Sequence[str]) -> Scored:
         """Fetches and scores. Raises: as `score_bytes`; FetchError; InputError for an unusable URL."""
@@ -116,10 +117,11 @@ class Scoring:
         self._batching.stop()
 
     def _model_of(self, snapshot: Snapshot) -> _Model:
-        """The same for all requests that one snapshot answers: only theirs share a batch."""
-        model, encoder = self._model, self._encoder(snapshot)
+        """The same for all requests that one snapshot answers at a time: only theirs share a batch."""
+        model, encoder = self._model(), self._encoder(snapshot)
         if model is None or model.snapshot is not snapshot or model.encoder is not encoder:
-            self._model = model = _Model(encoder, snapshot)
+            model = _Model(encoder, snapshot)
+            self._model = weakref.ref(model)
         return model
 
     def _ready(self) -> Snapshot:
